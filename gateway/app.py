@@ -1,0 +1,36 @@
+"""The web process: the HTTP faces around an open hub."""
+
+import atexit
+from contextlib import ExitStack
+
+from fastapi import FastAPI
+
+from gateway.api.document import application
+from gateway.exchange.context import Hub
+from gateway.exchange.opening import open_hub
+from gateway.exchange.tokens import TokenReader
+from gateway.oauth.server import TokenServer
+from gateway.settings import load_settings
+from gateway.telemetry import configure
+
+POOL = 16
+
+
+def build(hub: Hub) -> FastAPI:
+    """The application of this hub."""
+    app = application()
+    key = hub.keys.ec_key("tokens")
+    app.state.hub = hub
+    app.state.tokens = TokenReader(key.public_key(), hub.settings.base_url)
+    tokens = TokenServer(hub.db, key, hub.settings.base_url, hub.clock, hub.ids)
+    app.include_router(tokens.router())
+    return app
+
+
+def create() -> FastAPI:
+    """The application of this process, from its settings; closed when the process ends."""
+    settings = load_settings()
+    configure(settings.log_level)
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return build(stack.enter_context(open_hub(settings, pool_size=POOL)))

@@ -1,0 +1,232 @@
+"""One attempt at one delivery: release, open the way, look again whether the decision stands, send.
+
+The decision is made immediately before, and once more questioned when the partner's socket is open: if it has grown too old,
+or anything it rests on has changed since, nothing leaves and it is made again. Whatever ends before the first byte is told to
+the log as an attempt at which nothing left.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import text
+
+from adapters.community.webhook import BadSecret
+from adapters.port import (
+    Cause,
+    Delivered,
+    Destination,
+    Failure,
+    Malformed,
+    Receipt,
+    StaleDecision,
+    Transient,
+    Unauthorized,
+)
+from consent.entry import EntryKind
+from consent.vocabulary import Reason
+from gateway.exchange.connect import Misconfigured
+from gateway.exchange.context import Hub, SecretMissing
+from gateway.exchange.destinations import destination
+from gateway.exchange.disclosure import Refused as NotPermitted
+from gateway.exchange.disclosure import Released
+from gateway.exchange.feed import ConnectionMissing, MapMissing
+from gateway.exchange.journal import keys_for, seal_entry
+from gateway.exchange.release import release
+from gateway.exchange.render import Errand, Nothing, Unfit, errand
+from gateway.exchange.sequence import sequence
+from gateway.store import ledger
+from gateway.store.epochs import SHARE_CHILDREN
+from gateway.store.lanes import Claim
+from gateway.store.outbox import Waiting
+from gateway.store.pipeline import batch
+from mappings.record.category import Category
+
+RECONSIDERATIONS = 3
+"""Times one attempt decides again before it counts as a failure of the partner, which keeps not opening."""
+
+
+class Result(StrEnum):
+    """How an attempt ended (stored in attempt.result)."""
+
+    DELIVERED = "delivered"
+    UNCHANGED = "unchanged"  # the recipient has this very view already; nothing was sent
+    WITHHELD = "withheld"
+    NOTHING = "nothing"  # what it was about is no longer to be sent
+    TRANSIENT = "transient"
+    UNCLEAR = "unclear"  # it may have arrived
+    PERMANENT = "permanent"
+
+
+class SendCause(StrEnum):
+    """Causes of the hub's own making, beside the adapters' `Cause`."""
+
+    SLOW_TO_OPEN = "slow-to-open"
+    UNFIT = "cannot-be-said-in-this-format"
+    MISCONFIGURED = "misconfigured"
+    SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a cause
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How an attempt ended, and what is stored of it: ids, codes and digests."""
+
+    result: Result
+    cause: str | None = None
+    status: int | None = None
+    retry_after_s: float | None = None
+    entry: int | None = None
+    milliseconds: int = 0
+    digest: bytes | None = None
+    receipt: Receipt | None = None
+    map: str | None = None
+    map_version: str | None = None
+
+
+def attempt(hub: Hub, claim: Claim, waiting: Waiting, attempt_id: UUID, last_digest: bytes | None) -> Sent:
+    """Try once to send a delivery. `last_digest` is that of the last view this recipient got of the same thing."""
+    began = time.monotonic()
+    try:
+        with hub.db.transaction() as conn:
+            what = errand(hub, conn, claim, waiting, attempt_id)
+        if isinstance(what, Nothing):
+            return Sent(Result.NOTHING, what.value)
+        sent = _through(hub, destination(hub, what.row), what, last_digest)
+    except Unfit:
+        sent = Sent(Result.PERMANENT, SendCause.UNFIT.value)
+    except (Misconfigured, BadSecret, ConnectionMissing, MapMissing):
+        sent = Sent(Result.PERMANENT, SendCause.MISCONFIGURED.value)
+    except SecretMissing:
+        sent = Sent(Result.TRANSIENT, SendCause.SECRET_MISSING.value)
+    return replace(sent, milliseconds=int((time.monotonic() - began) * 1000))
+
+
+def _through(hub: Hub, way: Destination, what: Errand, last_digest: bytes | None) -> Sent:
+    """Release and deliver, deciding again as long as the decision does not stand when the way is open."""
+    answer: Released | NotPermitted | None = None
+    for _ in range(RECONSIDERATIONS):
+        answer = release(hub, what.request)
+        if isinstance(answer, NotPermitted):
+            return Sent(Result.WITHHELD, reason_of(answer.reasons).value, entry=answer.entry)
+        child = what.request.children[0]
+        digest = _view_digest(hub, child, what, answer)
+        if digest == last_digest:
+            not_sent(hub, child, answer)
+            return Sent(Result.UNCHANGED, entry=answer.sealed.entry, digest=digest)
+        guard = _Guard(hub, child, answer)
+        try:
+            outcome = way.deliver(answer.sealed, opened=guard)
+        except StaleDecision:
+            not_sent(hub, child, answer)
+            continue
+        return _told(hub, child, answer, guard, outcome, what, digest)
+    return Sent(Result.TRANSIENT, SendCause.SLOW_TO_OPEN.value)
+
+
+def _view_digest(hub: Hub, child: UUID, what: Errand, answer: Released) -> bytes:
+    """What tells whether the recipient has this view already: its version, since the bytes may carry a time of day."""
+    version = answer.sealed.body if answer.version is None else b"%d" % answer.version.n
+    return hub.keys.get(child).digest((what.request.resource or "").encode() + b"\x1f" + version)
+
+
+class _Guard:
+    """The `opened` callback: raises StaleDecision unless the decision stands at this instant; notes that it let go."""
+
+    def __init__(self, hub: Hub, child: UUID, released: Released) -> None:
+        self._hub = hub
+        self._child = child
+        self._released = released
+        self.passed = False
+
+    def __call__(self) -> None:
+        decision = self._released.decision
+        with self._hub.db.transaction() as conn:
+            row = conn.execute(
+                text(
+                    "SELECT (SELECT epoch FROM consent_epoch WHERE child_id = :child) AS child, "
+                    "(SELECT epoch FROM agreement_epoch WHERE org = :org) AS agreement, "
+                    "(SELECT rules_version FROM rules_in_force) AS rules, statement_timestamp() AS now"
+                ),
+                {"child": self._child, "org": decision.recipient},
+            ).one()
+        age = (row.now - decision.at).total_seconds()
+        if (
+            (row.child, row.agreement) != (decision.child_epoch, decision.agreement_epoch)
+            or bytes(row.rules) != decision.rules_version
+            or row.now >= decision.expires
+            or age > self._hub.settings.reconsider_after_s
+        ):
+            raise StaleDecision
+        self.passed = True
+
+
+def _told(
+    hub: Hub,
+    child: UUID,
+    released: Released,
+    guard: _Guard,
+    outcome: Delivered | Failure,
+    what: Errand,
+    digest: bytes,
+) -> Sent:
+    """The partner's answer as what is stored; where nothing can have left, the log is told so."""
+    sent = Sent(
+        Result.DELIVERED,
+        entry=released.sealed.entry,
+        digest=digest,
+        map=what.map.map if what.map else None,
+        map_version=what.map.version if what.map else None,
+    )
+    if not guard.passed:
+        not_sent(hub, child, released)
+    if isinstance(outcome, Delivered):
+        return replace(sent, status=outcome.receipt.status, receipt=outcome.receipt)
+    retry = outcome.retry_after_s if isinstance(outcome, Transient) else None
+    return replace(
+        sent,
+        result=_result_of(outcome),
+        cause=outcome.cause.value,
+        status=outcome.status,
+        retry_after_s=retry,
+    )
+
+
+def _result_of(outcome: Failure) -> Result:
+    """Credentials that are refused are mended by a person, and then everything that waited goes: nothing dies of them."""
+    match outcome:
+        case Transient() | Unauthorized():
+            return Result.TRANSIENT
+        case Malformed():
+            return Result.UNCLEAR
+        case _:
+            return Result.TRANSIENT if outcome.cause is Cause.FOLDER else Result.PERMANENT
+
+
+def not_sent(hub: Hub, child: UUID, released: Released) -> None:
+    """Enter that at this attempt nothing left, so that its entry counts as no disclosure (ARCHITECTURE §6)."""
+    key = keys_for(hub, [child]).get(child)
+    if key is None:  # erased in the meantime: what was entered can no longer be read either
+        return
+    entry = released.entry.model_copy(
+        update={"kind": EntryKind.NOT_SENT, "at": hub.clock(), "description": "nothing left at this attempt"}
+    )
+    entry_id = hub.ids()
+    with hub.db.transaction() as conn:
+        with batch(conn) as statements:
+            statements.send(SHARE_CHILDREN, {"children": [child]})
+        pending = seal_entry(key, entry, entry_id=entry_id, subject=released.sealed.delivery_id)
+        ledger.append_pending(conn, [pending])
+    sequence(hub, [entry_id])
+
+
+def reason_of(reasons: Mapping[Category, Reason]) -> Reason:
+    """One code for staff out of the reasons by topic; the whole of them is in the log."""
+    wanted = [reason for topic, reason in reasons.items() if topic is not Category.IDENTITY] or list(
+        reasons.values()
+    )
+    for reason in (Reason.SAFETY_HOLD, Reason.COURT_ORDER, Reason.GUARDIAN_DENY, Reason.REVOKED):
+        if reason in wanted:
+            return reason
+    return max(wanted, key=wanted.count, default=Reason.NO_GRANT)
