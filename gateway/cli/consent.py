@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from consent.vocabulary import Effect, Purpose, Reason
+from consent.vocabulary import Effect, Purpose
 from gateway.cli.exits import Exit
 from gateway.cli.guardian import verify_guardian
 from gateway.cli.hub import opened
@@ -214,10 +214,10 @@ def log(
         link = guardian_or_fail(hub, found, guardian) if guardian else _only_guardian(hub, found)
         told = who_saw_what(hub, found, guardian_link=link, requester=someone(by))
     if isinstance(told, Refused):
-        reasons = ", ".join(sorted({reason.value for reason in told.reasons.values()} & set(Reason)))
+        reasons = "; ".join(sorted({REASON[reason] for reason in told.reasons.values()}))
         fail(
             "not told",
-            f"this person may not read the record now ({reasons}); the refusal is entry {told.entry}",
+            f"this person may not read the record now: {reasons}; the refusal is entry {told.entry}",
             f"planhub consent guardians --child {found}",
             Exit.REFUSED_BY_CONSENT,
         )

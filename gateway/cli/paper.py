@@ -24,7 +24,7 @@ from gateway.cli.named import (
 )
 from gateway.cli.output import DryRunFlag, JsonFlag, YesFlag, confirm, fail, say, show, show_json
 from gateway.exchange.context import Hub
-from gateway.exchange.wording import last_day, purposes_text, receipt_number, topics_text
+from gateway.exchange.wording import REASON, last_day, purposes_text, receipt_number, topics_text
 from mappings.record.category import Category
 from mappings.record.regime import Regime
 
@@ -226,6 +226,6 @@ def _print_recorded(hub: Hub, form: "PaperForm", done: "Changed", *, json: bool)
         return
     show(f"{number}  recorded as {done.subject}, entry {', '.join(map(str, done.entries))}")
     for purpose, one, reason in closed:
-        say(f"Still closed for {purpose}: {topics_text([one])} ({reason.value})")
+        say(f"Still closed, {purposes_text([purpose])}: {topics_text([one])}: {REASON[reason]}")
     if done.disputed:
         say("Another guardian has said no to this: it stays closed until a person decides.")

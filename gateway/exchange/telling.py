@@ -34,11 +34,20 @@ class Context:
 
     def party(self, name: str) -> str:
         """An agency's name, a guardian's relation to the child, or the hub's own review; else the key as it stands."""
+        person = self.person(name)
+        return self.agencies.get(name, name) if person is None else capital(person)
+
+    def actor(self, name: str) -> str:
+        """The same party named within a sentence rather than at its head."""
+        return self.person(name) or self.agencies.get(name, name)
+
+    def person(self, name: str) -> str | None:
+        """Who a guardian or a reviewer is, in words; None for a name that is neither."""
         if name.startswith(_STEWARD):
-            return "A person who reviews records"
+            return "a person who reviews records"
         if name.startswith(_GUARDIAN):
-            return capital(self.guardian(name.removeprefix(_GUARDIAN)))
-        return self.agencies.get(name, name)
+            return self.guardian(name.removeprefix(_GUARDIAN))
+        return None
 
     def guardian(self, link: str | UUID) -> str:
         """Who a guardian is to the child, in words."""
@@ -128,7 +137,7 @@ _CHANGE: Mapping[EntryKind, str] = {
 
 def _change(entry: ChangeEntry, topics: Collection[Category], context: Context) -> str:
     said = context.said.get(entry.subject)
-    words = {"actor": entry.actor, "guardian": capital(context.guardian(entry.subject))}
+    words = {"actor": context.actor(entry.actor), "guardian": capital(context.guardian(entry.subject))}
     return _CHANGE[entry.kind].format(**words, **_signed(said, topics, context))
 
 

@@ -67,7 +67,7 @@ REASON: Mapping[Reason, str] = {
     Reason.EXPIRED: "the permission has ended",
     Reason.NOT_YET_VALID: "the permission has not begun",
     Reason.DEFECTIVE: "the permission lacks something the law asks for",
-    Reason.AUTHORITY_LAPSED: "whoever allowed it may no longer decide this",
+    Reason.AUTHORITY_LAPSED: "the guardian it rests on may no longer decide this",
     Reason.SIGNATURES_MISSING: "a signature is missing",
     Reason.PURPOSE_UNKNOWN: "the purpose is not known here",
     Reason.LABEL_UNKNOWN: "it carries a mark that is not known here",
@@ -98,6 +98,11 @@ def purposes_text(purposes: Iterable[str]) -> str:
     """The purposes in words, `or` between them; one that is not known here as it stands."""
     known = {purpose.value: words for purpose, words in PURPOSE.items()}
     return " or ".join(known.get(purpose, purpose) for purpose in sorted(purposes))
+
+
+def reason_text(code: str) -> str:
+    """A decision's reason in words; a code that is no such reason as it stands."""
+    return REASON[Reason(code)] if code in set(Reason) else code
 
 
 def moment_text(at: datetime, zone: tzinfo) -> str:

@@ -25,6 +25,7 @@ PostgreSQL compresses a long value in its own files; the dumps show it whole.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,8 @@ import pytest
 import redis
 
 from adapters.sandbox.city import City, clinic_resources, plan_sheet
+from consent.vocabulary import Reason
+from gateway.exchange.wording import REASON
 from gateway.settings import Settings
 from gateway.store.account import server_account
 from gateway.store.broker import ensure_broker
@@ -221,6 +224,15 @@ def test_no_log_of_any_process_names_a_child(run, private):
     ).stat().st_size > 100_000  # debug of four processes: there was something to leak
     found = looked_for(run, private, *logs)
     assert not found, told(found)
+
+
+def test_the_story_names_people_and_reasons_in_words_and_never_by_an_id_or_a_code(run):
+    story = (run.folder / "story").read_text()
+    assert not re.search(r"guardian:|steward:", story)
+    codes = "|".join(re.escape(reason.value) for reason in Reason)
+    assert re.findall(rf"\((?:{codes})\)", story) == []
+    assert re.search(rf"because {re.escape(REASON[Reason.RECIPIENT])}", story)
+    assert re.search(rf"and by then {re.escape(REASON[Reason.REVOKED])}", story)
 
 
 def test_no_error_body_gives_back_what_was_sent(run, private):

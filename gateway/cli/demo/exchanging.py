@@ -13,6 +13,7 @@ from gateway.exchange.accounting import Accounting
 from gateway.exchange.audit import verify_ledger
 from gateway.exchange.permission import Changed
 from gateway.exchange.poll import poll
+from gateway.exchange.wording import reason_text
 
 OK = 200
 NOT_FOUND = 404
@@ -127,7 +128,7 @@ def nobody_permitted(play: Play) -> None:
         not play.stage.mentors.deliveries and not play.stage.mentors.received, "not one byte went there"
     )
     play.tell.say(f"{NAMES[MENTORS]} subscribed to plans. It received nothing; not a connection was opened.")
-    play.tell.why(f"no family allowed it ({reason}); the refusal is in the log")
+    play.tell.why(f"{reason_text(reason or '')}; the refusal is in the log")
 
 
 def stopped(play: Play) -> None:
@@ -167,7 +168,7 @@ def stopped(play: Play) -> None:
     play.tell.must(state == "withheld", f"the waiting delivery is withheld ({state})")
     play.tell.must(len(list(out.glob("*.csv"))) == before, "no new sheet appeared")
     play.tell.say("The delivery is withheld; no sheet appears.")
-    play.tell.why(f"consent is decided again right before each send ({reason})")
+    play.tell.why(f"consent is decided again right before each send, and by then {reason_text(reason or '')}")
 
 
 def _try_now(play: Play, recipient: str, key: str) -> None:

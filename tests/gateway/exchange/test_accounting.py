@@ -115,6 +115,16 @@ def test_changes_of_consent_stand_between_the_flows_in_the_order_of_the_log(hub,
     assert "shouts" not in " ".join(lines)
 
 
+def test_who_entered_a_change_is_told_by_what_they_are_to_the_child_and_never_by_an_id(hub, family, clinic):
+    directive = family.permits(clinic, Category.SCHOOL)
+    revoke(hub, family.child, directive, by_link=family.link, actor=f"guardian:{family.link}")
+    set_guardian(hub, family.guardian(uuid4()), actor="steward:4")
+    sentences = [line.sentence for line in told(hub, family).lines]
+    assert any(one.endswith("was ended, entered by a parent.") for one in sentences)
+    assert any(one.endswith("may decide, by a person who reviews records.") for one in sentences)
+    assert not any(word in one for one in sentences for word in (str(family.link), "guardian:", "steward:"))
+
+
 def test_a_stop_is_told_as_one(hub, family, clinic):
     stop = family.sentence(clinic, Category.HEALTH, effect=Effect.DENY, signer_link=family.other_link)
     object_to(hub, stop, actor="portal")
@@ -211,6 +221,18 @@ def test_every_kind_of_entry_reason_topic_and_guardian_has_words():
     assert set(wording.REASON) == set(Reason)
     assert set(wording.PURPOSE) == set(Purpose)
     assert set(wording.GUARDIAN) == set(GuardianKind)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_a_reason_is_told_in_words_and_never_as_its_code(reason):
+    words = wording.reason_text(reason.value)
+    assert words == wording.REASON[reason]
+    assert " " in words
+    assert words != reason.value
+
+
+def test_what_is_no_reason_of_a_decision_is_told_as_it_stands():
+    assert wording.reason_text("folder") == "folder"
 
 
 def test_whom_an_order_protects_cannot_be_told_by_the_words():
