@@ -22,9 +22,8 @@ from gateway.exchange.item import (
     Item,
     Pulled,
     Secrets,
-    companion_key,
-    companion_record_key,
     first_error,
+    left_key,
     map_item,
     receive,
 )
@@ -113,8 +112,8 @@ class Intake:
     _lookup: Lookup = field(init=False)
     _waiting: list[Item] = field(default_factory=list, init=False)
     _deferred: list[Item] = field(default_factory=list, init=False)
-    _gone: dict[bytes, str] = field(default_factory=dict, init=False)
-    _seen: set[bytes] = field(default_factory=set, init=False)
+    _gone: dict[bytes, set[int]] = field(default_factory=dict, init=False)  # ids deleted, by key
+    _seen: dict[bytes, int] = field(default_factory=dict, init=False)  # the last id shown, by key
     _unasked: set[bytes] = field(default_factory=set, init=False)
     _unsettled: set[UUID] = field(default_factory=set, init=False)
     _digest: Any = field(default_factory=hashlib.sha256, init=False)
@@ -136,11 +135,11 @@ class Intake:
         if join is not None:
             record = self._lookup.take_companion(item, join)
             if record is not None:
-                self._seen.add(record)
+                self._seen[record] = _short(document.record_id)
         elif item.resource not in self.feed.maps:
             self.tally.put_aside(item.resource, Aside.NO_MAP)
         else:
-            self._seen.add(item.record_key)
+            self._seen[item.record_key] = _short(document.record_id)
             self._waiting.append(item)
             if len(self._waiting) >= BATCH:
                 self._flush()
@@ -151,15 +150,21 @@ class Intake:
         join = self.feed.companion(resource)
         if join is None and resource not in self.feed.maps:
             return
-        if document.operation is Operation.REKEY:
-            removal.rekey(self.hub, self.feed, self._secrets, resource, document.body)
+        rekeyed = document.operation is Operation.REKEY
+        if rekeyed and removal.rekey(self.hub, self.feed, self._secrets, resource, document.body):
+            self.tally.read_all_next = True  # what is keyed by the child's own key is not told of again
+        if rekeyed and document.body.get("oldKeyValues") == document.body.get("newKeyValues"):
             return
-        key = None if join is None else companion_key(document.body.get("keyValues", {}), join)
-        if join is not None and key is not None:
-            self._gone[companion_record_key(self._secrets, self.feed, join, key)] = resource
+        key = left_key(document, self.feed, self._secrets)
+        if key is None:
+            self.tally.read_all_next = True
         else:
-            item = receive(document, self.feed, self._secrets)
-            self._gone[item.record_key] = resource
+            self._gone.setdefault(key, set()).update(() if rekeyed else (_short(document.record_id),))
+
+    def _left(self) -> set[bytes]:
+        """The records that are gone: not those made again under the same key, nor keys another record has taken over."""
+        seen = self._seen
+        return {key for key, ids in self._gone.items() if key not in seen or seen[key] in ids}
 
     def finish(self, mark: Watermark, *, may_shrink: bool) -> None:
         """The source has told everything: the last batch, what waited, deletions, the mark to start from next time."""
@@ -175,7 +180,7 @@ class Intake:
             self.hub,
             self.feed,
             self.tally,
-            gone=self._gone,
+            gone=self._left(),
             seen=self._seen if mark.full else None,
             may_shrink=may_shrink,
         )
@@ -335,6 +340,11 @@ class Intake:
         """Look again at reviews that something learnt in this intake may have answered."""
         unsettled, self._unsettled = self._unsettled, set()
         self.tally.settled += reconsider(self.hub, unsettled)
+
+
+def _short(record_id: str) -> int:
+    """A source's id in a few bytes, to compare within this process; hosts write one id with and without hyphens."""
+    return hash(record_id.replace("-", "").lower())
 
 
 def _told(item: Item) -> Iterator[Told]:

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,25 +88,70 @@ def receive(document: SourceDocument, feed: Feed, secrets: Secrets) -> Item:
     return Item(
         resource,
         document.record_id,
-        record_key(secrets.records, feed.row.connection, resource, document.record_id),
+        own_key(document, feed, secrets),
         document.version,
         document.raw,
         cut(document.raw, document.body),
     )
 
 
+def own_key(document: SourceDocument, feed: Feed, secrets: Secrets) -> bytes:
+    """What a record is found again by: the natural key its map declares and, without one, the source's own id.
+
+    An id does not last: an item that is deleted and made again under the same key has a new one, and says the same.
+    """
+    resource = short(document.resource)
+    parts = [_scalar_at(document.body, path) for path in _key_paths(feed, resource)]
+    key = _joined(parts) or document.record_id
+    return record_key(secrets.records, feed.row.connection, resource, key)
+
+
+def left_key(document: SourceDocument, feed: Feed, secrets: Secrets) -> bytes | None:
+    """What the record was found by that a notice of deletion or key change tells of; None where the notice does not say.
+
+    Ed-Fi's notices carry the natural key flat, each member under its last name; others show the record itself.
+    """
+    resource = short(document.resource)
+    values = document.body.get("oldKeyValues", document.body.get("keyValues"))
+    join = feed.companion(resource)
+    if join is not None:
+        key = companion_key(document.body if values is None else values, join)
+        return None if key is None else companion_record_key(secrets, feed, join, key)
+    if values is None:
+        return own_key(document, feed, secrets)
+    names = [path[-1] for path in _key_paths(feed, resource)]
+    key = _joined([_scalar_at(values, (name,)) for name in names]) if len(set(names)) == len(names) else None
+    return None if key is None else record_key(secrets.records, feed.row.connection, resource, key)
+
+
+def _key_paths(feed: Feed, resource: str) -> list[tuple[str, ...]]:
+    """Where the members of a record's natural key stand; none where its resource has no map or the map declares none."""
+    compiled = feed.maps.get(resource)
+    reads = () if compiled is None else compiled.document.record_id
+    return [tuple(read.path.removeprefix("$.").split(".")) for read in reads]
+
+
+def _joined(parts: Sequence[str | None]) -> str | None:
+    """A key of several members as one text; None where a member is missing, or there is none."""
+    known = [part for part in parts if part is not None]
+    return "\x1f".join(known) if known and len(known) == len(parts) else None
+
+
+def _scalar_at(body: Mapping[str, Any], path: Sequence[str]) -> str | None:
+    value: Any = body
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return str(value) if isinstance(value, str | int) and value != "" else None
+
+
 def companion_key(body: Mapping[str, Any], join: Join) -> str | None:
     """The key by which other documents name this one."""
-    value = body.get(join.key)
-    return str(value) if isinstance(value, str | int) and value != "" else None
+    return _scalar_at(body, (join.key,))
 
 
 def named(body: Mapping[str, Any], join: Join) -> str | None:
     """The key of the companion a document names."""
-    value: Any = body
-    for step in join.by:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return str(value) if isinstance(value, str | int) and value != "" else None
+    return _scalar_at(body, join.by)
 
 
 def companion_record_key(secrets: Secrets, feed: Feed, join: Join, key: str) -> bytes:

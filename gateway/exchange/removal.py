@@ -42,7 +42,7 @@ def remove(
     feed: Feed,
     tally: Tally,
     *,
-    gone: Mapping[bytes, str],
+    gone: Collection[bytes],
     seen: Collection[bytes] | None,
     may_shrink: bool,
 ) -> bool:
@@ -96,11 +96,15 @@ def _forget_features(hub: Hub, conn: Connection, rows: Sequence[Present]) -> Non
     match.restate(hub, conn, restated)
 
 
-def rekey(hub: Hub, feed: Feed, secrets: Secrets, resource: str, body: Mapping[str, Any]) -> None:
-    """A source gave a child another key of its own: the same identity goes by the new one from now on."""
+def rekey(hub: Hub, feed: Feed, secrets: Secrets, resource: str, body: Mapping[str, Any]) -> bool:
+    """A source gave a child another key of its own: the same identity goes by the new one from now on.
+
+    True where it did; a notice about another member of a key is none about the child.
+    """
     compiled = feed.maps.get(resource)
     if compiled is None:
-        return
+        return False
+    found = False
     before, after = body.get("oldKeyValues", {}), body.get("newKeyValues", {})
     for name, _, read in compiled.document.subjects:
         if name not in CHILD_SUBJECTS or not isinstance(read, Read):
@@ -110,9 +114,13 @@ def rekey(hub: Hub, feed: Feed, secrets: Secrets, resource: str, body: Mapping[s
             continue
         old = identity_key(secrets, feed, name, str(before[path]))
         new = identity_key(secrets, feed, name, str(after[path]))
+        if old == new:
+            continue
+        found = True
         with hub.db.transaction() as conn:
-            if old != new and not identities.known(conn, feed.row.connection, [new]):
+            if not identities.known(conn, feed.row.connection, [new]):
                 identities.rekey(conn, feed.row.connection, old, new)
+    return found
 
 
 def keep_companions(

@@ -2,20 +2,32 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
-from adapters.port import Cause, Operation, Transient
+from adapters.port import Cause, Transient
 from gateway.exchange.intake import take_in
 from gateway.exchange.lookup import secrets_of
 from gateway.store import documents
 from gateway.store.engine import Role
 from gateway.store.epochs import NOBODY
 from mappings.record.issue import IssueCode
-from tests.gateway.exchange.feeds import add_connection, document, full, partial
+from tests.gateway.exchange.feeds import (
+    add_connection,
+    contact,
+    current,
+    document,
+    enrolment,
+    facts,
+    full,
+    gone,
+    partial,
+    rekeyed,
+    student,
+    tie,
+    unique,
+)
 from tests.gateway.family import add_agency
 
 
@@ -33,66 +45,6 @@ def district(hub):
 @pytest.fixture
 def edfi(hub, district):
     return add_connection(hub, district, "edfi", roster=True)
-
-
-def unique() -> str:
-    return str(uuid4().int % 10**9)
-
-
-def student(number: str, given: str = "Ana", surname: str = "Luna", born: str = "2015-03-04", **more: Any):
-    body = {"id": f"s{number}", "studentUniqueId": number, "firstName": given, "lastSurname": surname}
-    return document("ed-fi/students", f"s{number}", {**body, "birthDate": born, **more})
-
-
-def enrolment(number: str, school: int = 1, entry: str = "2025-08-20", **more: Any):
-    body = {
-        "studentReference": {"studentUniqueId": number},
-        "schoolReference": {"schoolId": school},
-        "entryDate": entry,
-        "entryGradeLevelDescriptor": "uri://ed-fi.org/GradeLevelDescriptor#Fourth grade",
-    }
-    return document("ed-fi/studentSchoolAssociations", f"e{number}-{school}", {**body, **more})
-
-
-def contact(key: str, given: str = "Rosa", phone: str = "(978) 555-0101"):
-    body = {
-        "contactUniqueId": key,
-        "firstName": given,
-        "lastSurname": "Luna",
-        "telephones": [{"telephoneNumberTypeDescriptor": "uri://ed-fi.org/T#Home", "telephoneNumber": phone}],
-    }
-    return document("ed-fi/contacts", f"c{key}", body)
-
-
-def tie(number: str, key: str, relation: str = "Mother"):
-    body = {
-        "studentReference": {"studentUniqueId": number},
-        "contactReference": {"contactUniqueId": key},
-        "relationDescriptor": f"uri://ed-fi.org/RelationDescriptor#{relation}",
-    }
-    return document("ed-fi/studentContactAssociations", f"t{number}-{key}", body)
-
-
-def gone(resource: str, record_id: str, **keys: Any):
-    body = {"id": record_id, "changeVersion": 9, "keyValues": keys}
-    return document(resource, record_id, body, operation=Operation.DELETE)
-
-
-def facts(hub, connection: str) -> list[tuple[str, str]]:
-    """Kind and status of every fact a connection brought, in order."""
-    with hub.db.transaction() as conn:
-        rows = conn.execute(
-            text(
-                "SELECT a.kind, a.status FROM assertion a JOIN source_identity s USING (source_identity_id) "
-                "WHERE s.connection = :c ORDER BY a.received_at, a.kind, a.status"
-            ),
-            {"c": connection},
-        ).all()
-    return [(row.kind, row.status) for row in rows]
-
-
-def current(hub, connection: str, kind: str) -> int:
-    return facts(hub, connection).count((kind, "current"))
 
 
 def test_a_second_import_of_the_same_changes_nothing(hub, edfi):
@@ -125,7 +77,7 @@ def test_a_fact_that_vanished_from_its_record_is_retracted(hub, edfi):
 def test_a_deletion_takes_back_what_the_record_said(hub, edfi):
     number = unique()
     take_in(hub, edfi, full(student(number), enrolment(number)))
-    tally = take_in(hub, edfi, partial(gone("ed-fi/studentSchoolAssociations", f"e{number}-1")))
+    tally = take_in(hub, edfi, partial(gone(enrolment(number))))
     assert tally.of("studentSchoolAssociations").removed == 1
     assert current(hub, edfi, "enrollment") == 0
     assert current(hub, edfi, "name") == 1
@@ -223,15 +175,8 @@ def test_a_tie_to_a_guardian_who_was_never_sent_is_rejected_by_name(hub, edfi):
 def test_a_child_with_a_new_number_at_the_source_stays_the_same_child(hub, edfi):
     number, new = unique(), unique()
     take_in(hub, edfi, full(student(number)))
-    notice = {
-        "id": f"s{number}",
-        "oldKeyValues": {"studentUniqueId": number},
-        "newKeyValues": {"studentUniqueId": new},
-    }
-    rekeyed = document("ed-fi/students", f"s{number}", notice, operation=Operation.REKEY)
-    moved = student(new)
-    moved = document("ed-fi/students", f"s{number}", dict(moved.body))
-    tally = take_in(hub, edfi, partial(rekeyed, moved))
+    moved = document("ed-fi/students", f"s{number}", dict(student(new).body))
+    tally = take_in(hub, edfi, partial(rekeyed(student(number), moved), moved))
     assert tally.children_new == 0
     assert tally.total.rejected == 0
 
@@ -250,7 +195,7 @@ def test_what_was_received_lies_sealed_byte_for_byte_without_what_is_never_kept(
     cut = student(unique(), "Eva", born="2014-01-01", citizenshipStatusDescriptor="uri://x#Resident alien")
     tally = take_in(hub, edfi, full(plain, cut))
     assert tally.cuts == 1
-    key = documents.record_key(secrets_of(hub).records, edfi, "students", f"s{number}")
+    key = documents.record_key(secrets_of(hub).records, edfi, "students", number)
     with hub.db.transaction(role=Role.INTAKE) as conn:
         rows = conn.execute(
             text(
