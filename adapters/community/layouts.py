@@ -7,6 +7,8 @@ seen in providers' own sheets (`reference/community.md` §2.3).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mappings.community.worklist_out import COLUMNS
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -36,12 +38,7 @@ def fold(heading: str) -> str:
 ROW_ID = "row_id"
 
 WORKLIST = Layout(
-    columns=(
-        "row_id", "referral_id", "child_ref", "child_name", "guardian_name", "guardian_phone", "guardian_language",
-        "topic", "service", "request", "requested_on", "needed_by", "status", "status_date", "outcome", "reason",
-        "sessions", "hours", "first_service_on", "service_date", "minutes", "attended", "absence_reason", "period_start",
-        "period_end", "days_expected", "days_present", "note_internal",
-    ),
+    columns=COLUMNS,
     required=("referral_id", "child_ref", "status"),
     aliases={
         "referral": "referral_id", "referralnumber": "referral_id", "child": "child_name", "student": "child_name",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from adapters.community.layouts import PLAN_SHEET, WORKLIST, Layout, fold
 from adapters.community.sheet import MAX_BYTES, Sheet, neutral, read_sheet, write_csv
+from mappings.community import worklist_out
 from mappings.record.issue import IssueCode, Severity
 from tests.paths import ROOT
 
@@ -222,6 +223,13 @@ def test_a_worklist_written_by_us_and_filled_in_comes_back():
     sheet = read(write_csv(WORKLIST.columns, [filled]), WORKLIST)
     assert [dict(row.cells) for row in sheet.rows] == [filled]
     assert sheet.issues == ()
+
+
+def test_a_worklist_the_hub_itself_wrote_comes_back_without_a_warning():
+    sent = dict.fromkeys(worklist_out.COLUMNS, "as sent") | {"row_id": "d1:1"}
+    sheet = read(worklist_out.sheet([sent]), WORKLIST)
+    assert sheet.issues == ()
+    assert [dict(row.cells) for row in sheet.rows] == [sent]
 
 
 class TestWorkbooks:
