@@ -256,18 +256,32 @@ def _narrower(
 
 
 def set_guardian(hub: Hub, link: GuardianLink, *, actor: str) -> Changed | Unchanged:
-    """Record what the verification step found about a person, for a candidate or for someone new."""
+    """Record what the verification step found about a person, for a candidate or for someone new.
+
+    Who is verified already keeps the instant of the first time, and with it what they have signed since.
+    """
 
     def act(change: _Change) -> UUID:
-        if not directives.change_link(change.connection, change.key, link):
-            directives.add_links(change.connection, [(change.key, link)])
+        links = {one.guardian_link_id: one for one in change.snapshot().links}
+        found = _since_first(links.get(link.guardian_link_id), link, change.at)
+        if not directives.change_link(change.connection, change.key, found):
+            directives.add_links(change.connection, [(change.key, found)])
         kind = (
-            EntryKind.GUARDIAN_VERIFIED if link.authority is Authority.VERIFIED else EntryKind.GUARDIAN_ENDED
+            EntryKind.GUARDIAN_VERIFIED if found.authority is Authority.VERIFIED else EntryKind.GUARDIAN_ENDED
         )
-        change.enter(kind, actor, link.guardian_link_id, link)
-        return link.guardian_link_id
+        change.enter(kind, actor, found.guardian_link_id, found)
+        return found.guardian_link_id
 
     return _change(hub, link.child_id, act)
+
+
+def _since_first(known: GuardianLink | None, found: GuardianLink, at: datetime) -> GuardianLink:
+    """What was found, verified since the first time where the authority has not ended or been denied in between."""
+    if known is None or found.authority is not Authority.VERIFIED or not known.verified(at):
+        return found
+    if known.valid_until is not None and known.valid_until <= at:
+        return found
+    return found.model_copy(update={"verified_at": known.verified_at})
 
 
 def end_guardian(hub: Hub, child_id: UUID, link_id: UUID, *, actor: str, reason: str) -> Changed | Unchanged:

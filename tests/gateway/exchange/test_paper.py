@@ -124,6 +124,21 @@ def test_a_topic_the_papers_leave_out_cannot_be_signed_for(hub, family, clinic):
     assert isinstance(paper.record(hub, form_of(family, clinic, Category.SCHOOL)), Changed)
 
 
+def test_a_second_look_at_the_papers_leaves_open_what_the_guardian_has_signed(hub, family, clinic):
+    found = Verification(
+        child_id=family.child,
+        guardian_link=family.link,
+        kind=None,
+        authority=Authority.VERIFIED,
+        evidence_id=uuid4(),
+        verified_by="Ines Vale",
+    )
+    family.permits(clinic)
+    assert isinstance(paper.verify(hub, found), Changed)
+    answer = inquiry.check(hub, family.child, clinic, [Category.SCHOOL], Purpose.CARE_COORDINATION)
+    assert answer.allowed
+
+
 def test_a_link_keeps_the_relation_it_says(hub, family):
     found = Verification(
         child_id=family.child,

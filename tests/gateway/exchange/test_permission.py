@@ -131,6 +131,36 @@ def test_verification_makes_a_candidate_a_guardian_and_its_end_lapses_what_they_
     assert kinds(family)[-2:] == ["guardian_ended", "deny"]
 
 
+def verified_at(family: Family) -> Any:
+    with family.hub.db.transaction() as connection:
+        return connection.execute(
+            text("SELECT verified_at FROM guardian_link WHERE guardian_link_id = :g"), {"g": family.link}
+        ).scalar_one()
+
+
+def test_who_is_verified_again_keeps_the_first_time_and_what_they_signed_since(hub, family, clinic):
+    family.permits(clinic)
+    first = verified_at(family)
+    again = family.guardian(family.link, verified_at=now(), verified_by="another registrar")
+    made(set_guardian(hub, again, actor="another registrar"))
+    assert verified_at(family) == first
+    let_out(hub, family.request(clinic))
+
+
+@pytest.mark.parametrize("ended", ["denied", "over"])
+def test_who_is_verified_after_their_authority_was_gone_begins_anew(hub, family, clinic, ended):
+    family.permits(clinic)
+    if ended == "over":
+        made(end_guardian(hub, family.child, family.link, actor="registrar", reason="custody"))
+    else:
+        none = family.guardian(family.link, authority=Authority.NONE, verified_at=now())
+        made(set_guardian(hub, none, actor="registrar"))
+    anew = now()
+    made(set_guardian(hub, family.guardian(family.link, verified_at=anew), actor="registrar"))
+    assert verified_at(family) == anew
+    held_back(hub, family.request(clinic))
+
+
 def test_a_guardian_of_one_child_is_none_of_another(hub, family, clinic):
     stranger = Family(hub)
     answer = grant(hub, family.sentence(clinic, signer_link=stranger.link), actor="a stranger")
