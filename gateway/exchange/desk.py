@@ -19,7 +19,8 @@ from gateway.exchange.context import Hub
 from gateway.exchange.disclosure import Released, ReleaseRequest, Rendered
 from gateway.exchange.release import release_each
 from gateway.store import identities, ledger, tables
-from gateway.store.identities import Identity, ReviewState
+from gateway.store.identities import Identity
+from gateway.store.reviews import ReviewState
 from mappings.identity.agree import Outcome
 from mappings.identity.keys import Features
 from mappings.record.category import Category

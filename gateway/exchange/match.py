@@ -5,15 +5,16 @@ cannot make two children of one.
 """
 
 import hmac
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from gateway.exchange.context import Hub
-from gateway.store import identities
+from gateway.store import identities, reviews
 from gateway.store.childkey import ChildKey
 from gateway.store.identities import (
     ChildState,
@@ -32,24 +33,22 @@ Parts = Mapping[str, Features]
 """What each source record says of the child, by the record's key: a corrected record replaces only its own part."""
 
 
+_STORED = TypeAdapter(dict[str, Features])
+
+
 def whole(parts: Parts) -> Features:
     """All parts together."""
-    total = Features()
-    for one in parts.values():
-        total = merged(total, one)
-    return total
+    return reduce(merged, parts.values()) if parts else Features()
 
 
 def seal_features(key: ChildKey, identity: UUID, parts: Parts) -> bytes:
     """Features as they are stored."""
-    body = {name: part.model_dump(mode="json") for name, part in sorted(parts.items())}
-    return key.seal(json.dumps(body).encode(), row=identity, kind="features")
+    return key.seal(_STORED.dump_json(dict(sorted(parts.items()))), row=identity, kind="features")
 
 
 def open_features(key: ChildKey, identity: UUID, sealed: bytes) -> dict[str, Features]:
     """Features as they were stored; raises SealBroken for another identity's."""
-    body = json.loads(key.open(sealed, row=identity, kind="features"))
-    return {name: Features.model_validate(part) for name, part in body.items()}
+    return _STORED.validate_json(key.open(sealed, row=identity, kind="features"))
 
 
 def keyed(secret: bytes, features: Features) -> list[tuple[bytes, KeyRule]]:
@@ -92,12 +91,16 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a newcomer went: `sealed_for` is whose key seals what it brings; `child_id` is None in review."""
+    """Where a newcomer went: `sealed_for` is whose key seals what it brings; `child_id` is None in review.
+
+    `keys` are those by which it will be found.
+    """
 
     newcomer: Newcomer
     placement: Placement[UUID]
     sealed_for: UUID
     child_id: UUID | None
+    keys: Sequence[tuple[bytes, KeyRule]] = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -136,7 +139,8 @@ def place_newcomers(
     """
     secret = hub.keys.deployment_secret(MATCHING)
     features = {one.identity_id: whole(one.parts) for one in newcomers}
-    keys = {identity: [key for key, _ in keyed(secret, one)] for identity, one in features.items()}
+    rules = {identity: keyed(secret, one) for identity, one in features.items()}
+    keys = {identity: [key for key, _ in own] for identity, own in rules.items()}
     claimed = {one.claimed for one in newcomers if one.claimed is not None}
     pool, waiting = _load(hub, connection, {key for own in keys.values() for key in own}, claimed)
     barred = identities.never_the_same(connection, list(features))
@@ -148,7 +152,7 @@ def place_newcomers(
         if placement.outcome is Outcome.REVIEW and not placement.candidates and not scope.asked:
             continue
         child = one.own if placement.outcome is Outcome.NEW_CHILD else placement.child
-        placed.append(Placed(one, placement, child or one.own, child))
+        placed.append(Placed(one, placement, child or one.own, child, rules[one.identity_id]))
         if child is not None:
             pool.add(one.identity_id, child, features[one.identity_id], own)
     return placed, waiting
@@ -177,20 +181,18 @@ def _load(
 ) -> tuple[_Pool, set[UUID]]:
     """The children who are claimed or share any of these keys, with the features of every identity each is known by."""
     sharing = identities.sharing(connection, keys)
-    near = identities.by_id(connection, {identity for ids in sharing.values() for identity in ids})
-    waiting = {identity.source_identity_id for identity in near.values() if identity.child_id is None}
-    children = {identity.child_id for identity in near.values() if identity.child_id is not None}
+    waiting = {identity for _, identity, child in sharing if child is None}
+    children = {child for _, _, child in sharing if child is not None}
     children.update(claimed)
-    known = identities.of_children(connection, children) if children else {}
+    known = identities.linked_to(connection, children) if children else {}
     opened = open_all(hub, connection, list(known))
-    pool = _Pool()
     by_identity: dict[UUID, list[bytes]] = {}
-    for key, ids in sharing.items():
-        for identity in ids:
-            by_identity.setdefault(identity, []).append(key)
-    for identity, row in known.items():
-        if row.child_id is not None and identity in opened:
-            pool.add(identity, row.child_id, whole(opened[identity]), by_identity.get(identity, ()))
+    for key, identity, _ in sharing:
+        by_identity.setdefault(identity, []).append(key)
+    pool = _Pool()
+    for identity, child in known.items():
+        if identity in opened:
+            pool.add(identity, child, whole(opened[identity]), by_identity.get(identity, ()))
     return pool, waiting
 
 
@@ -216,7 +218,6 @@ def write_placed(
     if not placed:
         return
     at = hub.clock()
-    secret = hub.keys.deployment_secret(MATCHING)
     made = [one for one in placed if one.sealed_for == one.newcomer.own]
     identities.add_children(
         connection,
@@ -241,11 +242,7 @@ def write_placed(
     )
     identities.add_keys(
         connection,
-        [
-            (key, one.newcomer.identity_id, rule.value)
-            for one in placed
-            for key, rule in keyed(secret, whole(one.newcomer.parts))
-        ],
+        [(key, one.newcomer.identity_id, rule.value) for one in placed for key, rule in one.keys],
     )
     _write_decisions(hub, connection, placed)
 
@@ -279,7 +276,7 @@ def _write_decisions(hub: Hub, connection: Connection, placed: Sequence[Placed])
     )
     for one in placed:
         if one.child_id is None:
-            identities.put_in_review(
+            reviews.put_in_review(
                 connection,
                 hub.ids(),
                 one.newcomer.identity_id,

@@ -162,7 +162,7 @@ def find_own(hub: Hub, org: str, system: str, assigner: str, value: str) -> str 
     features = Features(identifiers=(identifier_key(system, assigner, value),))
     keys = [key for key, _ in keyed(hub.keys.deployment_secret(MATCHING), features)]
     with hub.db.transaction() as conn:
-        near = {i for found in identities.sharing(conn, keys).values() for i in found}
+        near = {identity for _, identity, _ in identities.sharing(conn, keys)}
         own = [i for i in identities.by_id(conn, near).values() if i.org == org and i.child_id is not None]
         children = {i.child_id for i in own if i.child_id is not None}
         if len(children) != 1:

@@ -21,16 +21,16 @@ from gateway.exchange.keep import Change, Keeping, keep
 from gateway.exchange.lookup import Lookup, secrets_of
 from gateway.exchange.removal import stored_companions, stored_items
 from gateway.exchange.tally import Tally
-from gateway.store import documents, identities, records
+from gateway.store import documents, identities, records, reviews
 from gateway.store.epochs import raise_epochs
 from gateway.store.identities import (
     ChildState,
     Identity,
     IdentityState,
     MatchRow,
-    ReviewState,
     SealedFeatures,
 )
+from gateway.store.reviews import ReviewState
 from mappings.identity.agree import MODEL, MatchRule, Outcome, Placement
 from mappings.record.assertion import Status
 
@@ -77,7 +77,7 @@ def decide(
     try:
         with hub.db.transaction() as conn:
             identities.lock_placing(conn)
-            item = identities.find_review(conn, review_id, lock=True)
+            item = reviews.find_review(conn, review_id, lock=True)
             if item is None or item["state"] != ReviewState.OPEN:
                 return ReviewRefusal.NO_REVIEW if item is None else ReviewRefusal.DECIDED
             identity = identities.by_id(conn, [item["source_identity_id"]])[item["source_identity_id"]]
@@ -102,7 +102,7 @@ def reconsider(hub: Hub, ids: Collection[UUID]) -> int:
         try:
             with hub.db.transaction() as conn:
                 identities.lock_placing(conn)
-                if identities.open_reviews(conn, [one]):
+                if reviews.open_reviews(conn, [one]):
                     settled += _reconsider(hub, conn, identities.by_id(conn, [one])[one])
         except _RefusedError:
             continue
@@ -123,7 +123,7 @@ def _reconsider(hub: Hub, conn: Connection, identity: Identity) -> bool:
         _link(hub, conn, identity, found.child, "rules", found.rule, signs)
         return True
     if found.outcome is Outcome.REVIEW:
-        identities.put_in_review(
+        reviews.put_in_review(
             conn,
             hub.ids(),
             identity.source_identity_id,
@@ -178,7 +178,7 @@ def _link(
     made = _record(hub, conn, identity, child, Outcome.LINKED, rule, evidence, by)
     identities.add_links(conn, [(hub.ids(), child, one, made)], at)
     identities.change_identity(conn, one, IdentityState.LINKED, child)
-    identities.close_review(conn, one, by, at)
+    reviews.close_review(conn, one, by, at)
     if identity.sealed_for != child:
         identities.change_child(conn, identity.sealed_for, ChildState.LINKED, child)
     _reseal_features(hub, conn, identity, child)
@@ -192,7 +192,7 @@ def _become(hub: Hub, conn: Connection, identity: Identity, by: str) -> Decided:
     identities.add_links(conn, [(hub.ids(), child, one, made)], at)
     identities.change_identity(conn, one, IdentityState.LINKED)
     identities.change_child(conn, child, ChildState.ACTIVE)
-    identities.close_review(conn, one, by, at)
+    reviews.close_review(conn, one, by, at)
     return Decided(one, child, _take_again(hub, conn, identity, child, new_child=True))
 
 
@@ -203,7 +203,7 @@ def _bar(
     _record(hub, conn, identity, child, Outcome.NOT_THE_SAME, MatchRule.PERSON, {}, by)
     rest = [one for one in candidates if one != child]
     rule = MatchRule.PERSON if rest else MatchRule.NO_CANDIDATE
-    identities.put_in_review(conn, hub.ids(), identity.source_identity_id, rest, rule.value, hub.clock())
+    reviews.put_in_review(conn, hub.ids(), identity.source_identity_id, rest, rule.value, hub.clock())
     return Decided(identity.source_identity_id, None)
 
 
@@ -264,7 +264,7 @@ def _unlink(hub: Hub, conn: Connection, identity: Identity, child: UUID, own: UU
     _record(hub, conn, identity, child, Outcome.NOT_THE_SAME, MatchRule.PERSON, {}, by)
     identities.add_children(conn, [(own, ChildState.PROVISIONAL)], at)
     identities.change_identity(conn, one, IdentityState.REVIEW, own)
-    identities.put_in_review(conn, hub.ids(), one, (), MatchRule.PERSON.value, at)
+    reviews.put_in_review(conn, hub.ids(), one, (), MatchRule.PERSON.value, at)
     _reseal_features(hub, conn, identity, own)
     retracted = records.change_status(conn, documents.facts_by_identity(conn, [one]), Status.RETRACTED)
     _reseal_documents(hub, conn, identity, own)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Connection, RowMapping, Text, bindparam, func, select, text, update
+from sqlalchemy import Connection, Text, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
 from gateway.store.engine import Role, copy_rows
@@ -24,7 +24,6 @@ from gateway.store.tables import (
     identity_link,
     match_decision,
     pairwise_ref,
-    review_item,
     source_identity,
 )
 from gateway.store.tables.base import Uuid
@@ -46,13 +45,6 @@ class ChildState(StrEnum):
     ACTIVE = "active"
     PROVISIONAL = "provisional"
     LINKED = "linked"
-
-
-class ReviewState(StrEnum):
-    """Whether a person has decided."""
-
-    OPEN = "open"
-    DECIDED = "decided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +115,7 @@ def known(connection: Connection, source: str, keys: Collection[bytes]) -> dict[
     statement = _IDENTITY.where(
         source_identity.c.connection == source, _any(source_identity.c.source_key, keys, BYTEA)
     )
-    found = (_identity(row) for row in connection.execute(statement))
+    found = map(_identity, connection.execute(statement).all())
     return {identity.source_key: identity for identity in found}
 
 
@@ -151,15 +143,28 @@ def of_children(connection: Connection, children: Collection[UUID]) -> dict[UUID
     return {identity.source_identity_id: identity for identity in found}
 
 
-def sharing(connection: Connection, keys: Collection[bytes]) -> dict[bytes, list[UUID]]:
-    """Which identities hold any of these blocking keys."""
-    statement = select(identity_key.c.key, identity_key.c.source_identity_id).where(
-        _any(identity_key.c.key, keys, BYTEA)
+def linked_to(connection: Connection, children: Collection[UUID]) -> dict[UUID, UUID]:
+    """Every identity linked to these children now, and to which."""
+    statement = select(identity_link.c.source_identity_id, identity_link.c.child_id).where(
+        identity_link.c.valid_to.is_(None), _any(identity_link.c.child_id, children, Uuid)
     )
-    found: dict[bytes, list[UUID]] = {}
-    for key, identity in connection.execute(statement):
-        found.setdefault(bytes(key), []).append(identity)
-    return found
+    return {row[0]: row[1] for row in connection.execute(statement).all()}
+
+
+_SHARING = select(
+    identity_key.c.key, identity_key.c.source_identity_id, identity_link.c.child_id
+).outerjoin_from(
+    identity_key,
+    identity_link,
+    (identity_link.c.source_identity_id == identity_key.c.source_identity_id)
+    & identity_link.c.valid_to.is_(None),
+)
+
+
+def sharing(connection: Connection, keys: Collection[bytes]) -> list[tuple[bytes, UUID, UUID | None]]:
+    """Which identities hold any of these blocking keys: key, identity, and its child unless it is in review."""
+    statement = _SHARING.where(_any(identity_key.c.key, keys, BYTEA))
+    return [(bytes(row[0]), row[1], row[2]) for row in connection.execute(statement).all()]
 
 
 def read_features(connection: Connection, ids: Collection[UUID]) -> dict[UUID, SealedFeatures]:
@@ -170,7 +175,8 @@ def read_features(connection: Connection, ids: Collection[UUID]) -> dict[UUID, S
         identity_features.c.source_identity_id, identity_features.c.sealed_for, identity_features.c.features
     ).where(_any(identity_features.c.source_identity_id, ids, Uuid))
     connection.exec_driver_sql(f"SET LOCAL ROLE {Role.MATCH.value}")
-    found = {row[0]: SealedFeatures(row[0], row[1], bytes(row[2])) for row in connection.execute(statement)}
+    rows = connection.execute(statement).all()
+    found = {row[0]: SealedFeatures(row[0], row[1], bytes(row[2])) for row in rows}
     connection.exec_driver_sql("SET LOCAL ROLE NONE")
     return found
 
@@ -330,50 +336,6 @@ def change_child(
         .where(child_table.c.child_id == child)
         .values(state=state.value, linked_to=linked_to)
     )
-
-
-def put_in_review(
-    connection: Connection,
-    review_id: UUID,
-    identity: UUID,
-    candidates: Sequence[UUID],
-    rule: str,
-    at: datetime,
-) -> None:
-    """Open an identity's review, or open it again with other candidates."""
-    connection.execute(
-        text(
-            "INSERT INTO review_item (review_id, source_identity_id, candidates, rule, state, created_at) "
-            "VALUES (:id, :identity, :candidates, :rule, 'open', :at) ON CONFLICT (source_identity_id) DO UPDATE SET "
-            "candidates = excluded.candidates, rule = excluded.rule, state = 'open', decided_by = NULL, decided_at = NULL"
-        ).bindparams(bindparam("candidates", type_=ARRAY(Uuid))),
-        {"id": review_id, "identity": identity, "candidates": list(candidates), "rule": rule, "at": at},
-    )
-
-
-def close_review(connection: Connection, source_identity_id: UUID, by: str, at: datetime) -> None:
-    """Mark an identity's review as decided."""
-    connection.execute(
-        update(review_item)
-        .where(review_item.c.source_identity_id == source_identity_id)
-        .values(state=ReviewState.DECIDED.value, decided_by=by, decided_at=at)
-    )
-
-
-def open_reviews(connection: Connection, ids: Collection[UUID] | None = None) -> list[RowMapping]:
-    """Reviews nobody has decided, oldest first; those of these identities where named."""
-    statement = select(review_item).where(review_item.c.state == ReviewState.OPEN.value)
-    if ids is not None:
-        statement = statement.where(_any(review_item.c.source_identity_id, ids, Uuid))
-    return list(connection.execute(statement.order_by(review_item.c.created_at)).mappings())
-
-
-def find_review(connection: Connection, review_id: UUID, *, lock: bool = False) -> RowMapping | None:
-    """One review, locked against a second decision where asked."""
-    statement = select(review_item).where(review_item.c.review_id == review_id)
-    if lock:
-        statement = statement.with_for_update()
-    return connection.execute(statement).mappings().first()
 
 
 def never_the_same(connection: Connection, ids: Collection[UUID]) -> dict[UUID, set[UUID]]:

@@ -4,8 +4,8 @@ Domain.md §6.1 and §7.4, first cut: certainty needs a shared identifier of the
 surname and birth date. A probable pair is for a person; nothing here ever lowers that bar.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -19,7 +19,7 @@ Child = TypeVar("Child")
 
 
 class Grade(StrEnum):
-    """How sure we are (FHIR R4 match-grade, with `unlikely` for a pair that merely shared a key)."""
+    """How sure we are, the surest first (FHIR R4 match-grade, with `unlikely` for a pair that merely shared a key)."""
 
     CERTAIN = "certain"
     PROBABLE = "probable"
@@ -57,40 +57,46 @@ class MatchRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The grade of one pair, the rule that gave it, and the evidence field by field."""
+    """The grade of one pair and the rule that gave it.
+
+    `evidence`, field by field, is worked out where it is asked for: nearly all pairs of a district are told apart by their
+    numbers alone.
+    """
 
     grade: Grade
     rule: MatchRule
-    evidence: Mapping[str, Sign]
+    one: Features = field(repr=False)
+    other: Features = field(repr=False)
+
+    @property
+    def evidence(self) -> Mapping[str, Sign]:
+        """What each field says."""
+        return {name: sign(self.one, self.other) for name, sign in _SIGNS.items()}
 
 
 def agree(one: Features, other: Features) -> Agreement:
     """Compare two identities; symmetric."""
-    evidence = {
-        "identifier": _identifiers(one, other),
-        "given": _given(one, other),
-        "surname": _surname(one, other),
-        "birth-date": _birth(one, other),
-        "middle": _middle(one, other),
-        "sex": _sexes(one, other),
-    }
-    grade, rule = _grade(evidence, _certain_names(one) and _certain_names(other))
-    return Agreement(grade, rule, evidence)
+    grade, rule = _grade(one, other)
+    return Agreement(grade, rule, one, other)
 
 
-def _grade(evidence: Mapping[str, Sign], real_names: bool) -> tuple[Grade, MatchRule]:
-    strong = {Sign.EQUAL, Sign.PARTLY}
-    given, surname, birth = evidence["given"], evidence["surname"], evidence["birth-date"]
-    agreeing = [given in strong, surname in strong, birth is Sign.EQUAL]
-    if evidence["identifier"] is Sign.DIFFERENT:
+_STRONG = (Sign.EQUAL, Sign.PARTLY)
+
+
+def _grade(one: Features, other: Features) -> tuple[Grade, MatchRule]:
+    identifier = _identifiers(one, other)
+    if identifier is Sign.DIFFERENT:
         return Grade.CERTAINLY_NOT, MatchRule.OTHER_IDENTIFIER
-    if evidence["identifier"] is Sign.EQUAL and all(agreeing) and real_names:
+    given, surname, birth = _given(one, other), _surname(one, other), _birth(one, other)
+    agreeing = (given in _STRONG) + (surname in _STRONG) + (birth is Sign.EQUAL)
+    all_agree = agreeing == 3  # noqa: PLR2004 - given name, surname, birth date
+    if identifier is Sign.EQUAL and all_agree and _certain_names(one) and _certain_names(other):
         return Grade.CERTAIN, MatchRule.IDENTIFIER_NAME_BIRTH
-    if evidence["identifier"] in {Sign.EQUAL, Sign.MIXED}:
+    if identifier in {Sign.EQUAL, Sign.MIXED}:
         return Grade.PROBABLE, MatchRule.IDENTIFIER_BUT_CONFLICT
-    if all(agreeing):
+    if all_agree:
         return Grade.PROBABLE, MatchRule.NAME_BIRTH
-    if sum(agreeing) == 2 and Sign.NEAR in {given, surname, birth}:  # noqa: PLR2004 - two of the three
+    if agreeing == 2 and Sign.NEAR in {given, surname, birth}:  # noqa: PLR2004 - two of the three
         return Grade.POSSIBLE, MatchRule.NEAR
     return Grade.UNLIKELY, MatchRule.TOO_LITTLE
 
@@ -109,6 +115,8 @@ def _identifiers(one: Features, other: Features) -> Sign:
 
     A source that holds two numbers of one assigner for a child (a re-keyed system) agrees if either is shared.
     """
+    if not one.identifiers or not other.identifiers:
+        return Sign.ABSENT
     shared = set(one.identifiers) & set(other.identifiers)
     settled = {identifier[:2] for identifier in shared}
     theirs = {identifier[:2] for identifier in other.identifiers}
@@ -191,6 +199,14 @@ def _sexes(one: Features, other: Features) -> Sign:
     return Sign.EQUAL if set(one.sexes) & set(other.sexes) else Sign.DIFFERENT
 
 
+_SIGNS: Mapping[str, Callable[[Features, Features], Sign]] = {
+    "identifier": _identifiers,
+    "given": _given,
+    "surname": _surname,
+    "birth-date": _birth,
+    "middle": _middle,
+    "sex": _sexes,
+}
 _ORDER = (Sign.ABSENT, Sign.DIFFERENT, Sign.NEAR, Sign.PARTLY, Sign.EQUAL)
 
 
@@ -246,6 +262,9 @@ class Placement(Generic[Child]):
     evidence: Mapping[str, Sign]
 
 
+_RANK = {grade: rank for rank, grade in enumerate(Grade)}
+
+
 def place(candidates: Mapping[Child, tuple[Agreement, ...]], *, roster: bool) -> Placement[Child]:
     """Decide from the agreements with every identity of each candidate child.
 
@@ -255,7 +274,7 @@ def place(candidates: Mapping[Child, tuple[Agreement, ...]], *, roster: bool) ->
     certain: list[Child] = []
     likely: dict[Child, Agreement] = {}
     for child, agreements in candidates.items():
-        best = min(agreements, key=lambda agreement: list(Grade).index(agreement.grade))
+        best = min(agreements, key=_rank)
         if best.grade in {Grade.UNLIKELY, Grade.CERTAINLY_NOT}:
             continue
         likely[child] = best
@@ -265,11 +284,15 @@ def place(candidates: Mapping[Child, tuple[Agreement, ...]], *, roster: bool) ->
         found = likely[certain[0]]
         return Placement(Outcome.LINKED, found.rule, certain[0], tuple(likely), found.evidence)
     if likely:
-        strongest = min(likely.values(), key=lambda agreement: list(Grade).index(agreement.grade))
+        strongest = min(likely.values(), key=_rank)
         rule = MatchRule.SEVERAL if len(certain) > 1 else strongest.rule
         return Placement(Outcome.REVIEW, rule, None, tuple(likely), strongest.evidence)
     outcome = Outcome.NEW_CHILD if roster else Outcome.REVIEW
     return Placement(outcome, MatchRule.NO_CANDIDATE, None, (), {})
+
+
+def _rank(agreement: Agreement) -> int:
+    return _RANK[agreement.grade]
 
 
 def place_by_reference(child: Child, agreements: tuple[Agreement, ...]) -> Placement[Child]:
@@ -282,7 +305,7 @@ def place_by_reference(child: Child, agreements: tuple[Agreement, ...]) -> Place
         one
         for one in agreements
         if one.grade is Grade.CERTAINLY_NOT
-        or any(one.evidence[name] not in sound for name in ("given", "surname", "birth-date"))
+        or any(_SIGNS[name](one.one, one.other) not in sound for name in ("given", "surname", "birth-date"))
     ]
     if against:
         evidence = against[0].evidence
