@@ -104,7 +104,9 @@ def add_event(connection: Connection, row: EventRow) -> bool:
     statement = insert(referral_event).values(
         **{name: getattr(row, name) for name in EventRow.__dataclass_fields__}
     )
-    return connection.execute(statement.on_conflict_do_nothing(index_elements=["source_key"])).rowcount == 1
+    once = statement.on_conflict_do_nothing(index_elements=["source_key"])
+    # Asked of the row itself: SQLAlchemy does not count what an INSERT wrote.
+    return connection.execute(once.returning(referral_event.c.event_id)).one_or_none() is not None
 
 
 def events(connection: Connection, referral_id: UUID) -> list[EventRow]:
