@@ -26,6 +26,7 @@ from structlog.typing import EventDict
 class LogCode(StrEnum):
     """Everything the hub says in its log. Alphabetical; each is used in one place; a retired one is not used again."""
 
+    DELIVERY_FAULT = "delivery-fault"
     LIBRARY = "library"
     RING_LOST = "ring-lost"
     UNCAUGHT = "uncaught"

@@ -4,14 +4,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from consent.law import DEFAULT
 from consent.note import SignerKey
 from gateway.settings import Settings
+from gateway.store.configuration import Place, read_place
 from gateway.store.engine import Database
 from gateway.store.keys import KeyStore
 
@@ -51,6 +51,7 @@ class Pace:
     `breaker_failures`, `breaker_wait`: failures in a row that stop all traffic to a partner, and for how long.
     `crashes`: times a delivery may take its worker down before it is dead.
     `unclear`: answers in a row that cannot be read before a delivery is dead.
+    `faults`: attempts at a delivery that end in something unforeseen before it is dead.
     `per_claim`, `longest_turn`: deliveries sent, and time spent, before a lane is handed back.
     """
 
@@ -62,6 +63,7 @@ class Pace:
     breaker_wait: timedelta = timedelta(minutes=2)
     crashes: int = 3
     unclear: int = 5
+    faults: int = 5
     per_claim: int = 20
     longest_turn: timedelta = timedelta(minutes=3)
 
@@ -71,7 +73,7 @@ class Hub:
     """One deployment as its use cases see it.
 
     `rules` are the loaded consent rules, `signer` the ledger's key. `clock` gives aware UTC, `ids` fresh ids, `random` a
-    float in [0, 1). `zone` and `jurisdiction` are the community's: they say when a birthday begins and which law rows hold.
+    float in [0, 1).
     `secrets` turns a reference of the community file (`env:NAME`, `file:/path`) into its value.
     """
 
@@ -85,8 +87,11 @@ class Hub:
     random: Callable[[], float] = field(default=lambda: int.from_bytes(os.urandom(7), "big") / 2**56)
     secrets: Callable[[str], str] = field(default=read_secret)
     pace: Pace = field(default_factory=Pace)
-    zone: tzinfo = UTC
-    jurisdiction: str = DEFAULT
+
+    def place(self) -> Place:
+        """Where the community is, as it was last applied; read anew each time, in a transaction of its own."""
+        with self.db.transaction() as conn:
+            return read_place(conn)
 
 
 def identifier_base(base_url: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from gateway.exchange.community_file import AdapterKind
 from gateway.store import maps
 from gateway.store.maps import MapName
-from gateway.store.tables import connection as connection_table
+from gateway.store.pipeline import Answer, Batch, batch
 from gateway.store.tables import org as org_table
 from mappings.engine.compiled import CompiledMap
 from mappings.identity.keys import system_key
@@ -135,39 +135,39 @@ class Feed:
         return tuple(join for join in self.joins if join.into == resource)
 
 
+_ROW = """
+    SELECT c.connection, c.org, c.adapter, c.config, c.maps, o.regimes, o.programme_category, o.roster_authority
+    FROM connection c JOIN org o ON o.org = c.org
+    WHERE c.connection = %(connection)s AND c.status = 'active' AND o.status = 'active'
+"""
+
+
 def read_row(connection: Connection, name: str) -> Row:
     """An active connection; raises ConnectionMissing."""
-    statement = (
-        select(
-            connection_table.c.connection,
-            connection_table.c.org,
-            connection_table.c.adapter,
-            connection_table.c.config,
-            connection_table.c.maps,
-            org_table.c.regimes,
-            org_table.c.programme_category,
-            org_table.c.roster_authority,
-        )
-        .join(org_table, org_table.c.org == connection_table.c.org)
-        .where(
-            connection_table.c.connection == name,
-            connection_table.c.status == "active",
-            org_table.c.status == "active",
-        )
-    )
-    row = connection.execute(statement).first()
-    if row is None:
+    with batch(connection) as statements:
+        return row_of(ask_row(statements, name), name)
+
+
+def ask_row(statements: Batch, name: str) -> Answer:
+    """As `read_row`, asked for now and read later with `row_of`."""
+    return statements.send(_ROW, {"connection": name})
+
+
+def row_of(answer: Answer, name: str) -> Row:
+    """The connection that was asked for; raises ConnectionMissing."""
+    found = answer.fetchone()
+    if found is None:
         raise ConnectionMissing(f"no active connection is called {name}; planhub apply shows which there are")
-    adapter = AdapterKind(row.adapter)
+    key, org, adapter, config, chosen, regimes, programme, authority = found
     return Row(
-        row.connection,
-        row.org,
-        adapter,
-        row.config,
-        row.maps,
-        frozenset(Regime(regime) for regime in row.regimes),
-        Category(row.programme_category),
-        row.roster_authority == "yes",
+        key,
+        org,
+        AdapterKind(adapter),
+        config,
+        chosen,
+        frozenset(Regime(regime) for regime in regimes),
+        Category(programme),
+        authority == "yes",
     )
 
 
@@ -190,6 +190,8 @@ def read_feed(connection: Connection, name: str) -> Feed:
 
 def maps_of(connection: Connection, row: Row) -> list[CompiledMap]:
     """The maps a connection names or, where it names none, those in use for its adapter. Raises MapMissing."""
+    if not may_have_maps(row):
+        return []
     approved = maps.hashes(connection)
     latest = {name.map: name for name in approved}
     named = [maps.parse_name(text) for text in row.maps.values()]
@@ -208,6 +210,11 @@ _DEFAULT_PREFIX: Mapping[str, tuple[str, ...]] = {
     "webhook": (),
     "api": (),
 }
+
+
+def may_have_maps(row: Row) -> bool:
+    """Whether any map can be meant for this connection: it names one, or there are some for its kind of system."""
+    return bool(row.maps or _DEFAULT_PREFIX[FOLDER[row.adapter]])
 
 
 def _by_default(folder: str, latest: Mapping[str, MapName]) -> list[MapName]:

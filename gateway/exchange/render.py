@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Connection, any_, literal, select
+from sqlalchemy import Connection
 
 from adapters.community.sheet import write_csv
 from consent.entry import EntryKind
@@ -16,14 +16,14 @@ from consent.vocabulary import PARTS, Purpose
 from gateway.exchange.community_file import AdapterKind
 from gateway.exchange.context import Hub, identifier_base
 from gateway.exchange.disclosure import ReleaseRequest, Rendered
-from gateway.exchange.feed import FOLDER, Row, maps_of, read_row
-from gateway.exchange.organizations import read_organizations
+from gateway.exchange.feed import FOLDER, Row, ask_row, maps_of, may_have_maps, row_of
+from gateway.exchange.organizations import organizations
 from gateway.store import people, plans, referrals
 from gateway.store.lanes import Claim
 from gateway.store.maps import MapName
 from gateway.store.outbox import Topic, Waiting
+from gateway.store.pipeline import batch
 from gateway.store.referrals import ReferralRow
-from gateway.store.tables import subscription
 from mappings import native
 from mappings.community import worklist_out
 from mappings.engine.compiled import CompiledMap
@@ -67,41 +67,36 @@ class Errand:
     map: MapName | None
 
 
-def errand(hub: Hub, conn: Connection, claim: Claim, waiting: Waiting, attempt_id: UUID) -> Errand | Nothing:
+def errand(hub: Hub, claim: Claim, waiting: Waiting, attempt_id: UUID) -> Errand | Nothing:
     """What this delivery is to say, as things stand now. Raises ConnectionMissing or MapMissing."""
-    row = read_row(conn, waiting.connection)
-    part = _PART[waiting.topic]
-    categories = _subscribed(conn, claim.recipient, waiting, part)
+    secret, known = hub.keys.deployment_secret(people.SECRET), organizations(hub)
+    found = _look(hub, claim, waiting)
+    categories, about = found.categories, found.plan
     if categories is None:
         return Nothing.NO_SUBSCRIPTION
-    secret = hub.keys.deployment_secret(people.SECRET)
-    about: frozenset[UUID]
     referral: ReferralRow | None = None
-    match waiting.topic:
-        case Topic.PLAN:
-            version = _version_in_force(conn, claim.child_id)
-            if version is None:
-                return Nothing.NO_PLAN
-            about = version
-        case _:
+    if waiting.topic is not Topic.PLAN:
+        with hub.db.transaction() as conn:
             referral = referrals.find_referral(conn, waiting.subject_id)
             if referral is None:
                 return Nothing.NO_REFERRAL
             if referral.state not in REFERRAL_GOES and waiting.topic is Topic.REFERRAL:
                 return Nothing.CANCELLED
             about = _said_of(conn, referral, waiting.topic)
-            categories |= {referral.category}
-    name, compiled = _outbound_map(conn, row)
+        categories |= {referral.category}
+    if about is None:
+        return Nothing.NO_PLAN
+    compiled = _outbound_map(hub, found.row)
     context = None if referral is None else _referral_context(secret, claim.recipient, referral)
     return Errand(
         ReleaseRequest(
             recipient=claim.recipient,
-            requester=row.connection,
+            requester=found.row.connection,
             purpose=waiting.purpose,
             parts=_parts(waiting),
-            categories=frozenset(categories),
+            categories=categories,
             children=(claim.child_id,),
-            render=_renderer(hub, row, waiting, read_organizations(conn), context, compiled),
+            render=_renderer(hub, found.row, waiting, known, context, compiled),
             description=_DESCRIPTION[waiting.topic],
             own=waiting.topic is Topic.OUTCOME,
             about=about,
@@ -110,9 +105,46 @@ def errand(hub: Hub, conn: Connection, claim: Claim, waiting: Waiting, attempt_i
             attempt_id=attempt_id,
             refused_as=EntryKind.WITHHELD,
         ),
-        row,
-        name,
+        found.row,
+        None if compiled is None else MapName(compiled.id, compiled.version),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The connection a delivery goes by, the topics its agency asked for by it, what its plan in force consists of."""
+
+    row: Row
+    categories: frozenset[Category] | None
+    plan: frozenset[UUID] | None
+
+
+_SUBSCRIBED = """
+    SELECT categories FROM subscription
+    WHERE org = %(org)s AND connection = %(connection)s AND purpose = %(purpose)s AND status = 'active'
+        AND %(part)s = ANY(parts)
+"""
+
+
+def _look(hub: Hub, claim: Claim, waiting: Waiting) -> _Found:
+    """What stands in the tables, in one round trip. Topics are None where the agency asked for nothing."""
+    asked = {
+        "org": claim.recipient,
+        "connection": waiting.connection,
+        "purpose": waiting.purpose,
+        "part": _PART[waiting.topic].value,
+    }
+    with hub.db.transaction() as conn, batch(conn) as statements:
+        row = ask_row(statements, waiting.connection)
+        wanted = statements.send(_SUBSCRIBED, asked)
+        plan = plans.InForce(statements, claim.child_id) if waiting.topic is Topic.PLAN else None
+        statements.commit()
+        lists = wanted.fetchall()
+        return _Found(
+            row_of(row, waiting.connection),
+            frozenset(Category(word) for (words,) in lists for word in words) if lists else None,
+            None if plan is None else plan.read(),
+        )
 
 
 _PART = {Topic.PLAN: Part.PLAN, Topic.REFERRAL: Part.REFERRAL, Topic.OUTCOME: Part.OUTCOME}
@@ -132,30 +164,6 @@ def _parts(waiting: Waiting) -> frozenset[Part]:
     return frozenset(wanted & allowed) or frozenset({_PART[waiting.topic]})
 
 
-def _subscribed(conn: Connection, recipient: str, waiting: Waiting, part: Part) -> set[Category] | None:
-    """The topics the recipient asked to be sent by this connection for this purpose; None where it asked for nothing."""
-    rows = conn.execute(
-        select(subscription.c.categories).where(
-            subscription.c.org == recipient,
-            subscription.c.connection == waiting.connection,
-            subscription.c.purpose == waiting.purpose,
-            subscription.c.status == "active",
-            literal(part.value) == any_(subscription.c.parts),
-        )
-    ).all()
-    if not rows:
-        return None
-    return {Category(word) for row in rows for word in row.categories}
-
-
-def _version_in_force(conn: Connection, child: UUID) -> frozenset[UUID] | None:
-    plan = plans.find_plan(conn, child)
-    if plan is None or plan.active_version is None:
-        return None
-    version = plans.find_version(conn, plan.active_version)
-    return None if version is None else plans.in_force(conn, child, version.assertion_ids)
-
-
 def _said_of(conn: Connection, referral: ReferralRow, topic: Topic) -> frozenset[UUID]:
     """The assertions a referral delivery is about: what is asked and, for the outcome, what was reported."""
     events = [
@@ -164,13 +172,14 @@ def _said_of(conn: Connection, referral: ReferralRow, topic: Topic) -> frozenset
     return frozenset({referral.assertion_id, *(events if topic is Topic.OUTCOME else ())})
 
 
-def _outbound_map(conn: Connection, row: Row) -> tuple[MapName | None, CompiledMap | None]:
+def _outbound_map(hub: Hub, row: Row) -> CompiledMap | None:
     """The map that renders for this connection's format; None where the format needs none."""
+    if not may_have_maps(row):
+        return None
     folder = FOLDER[row.adapter]
-    for compiled in maps_of(conn, row):
-        if not compiled.document.inbound and compiled.document.source == folder:
-            return MapName(compiled.id, compiled.version), compiled
-    return None, None
+    with hub.db.transaction() as conn:
+        compiled = maps_of(conn, row)
+    return next((one for one in compiled if not one.document.inbound and one.document.source == folder), None)
 
 
 def _referral_context(secret: bytes, recipient: str, row: ReferralRow) -> ReferralContext:

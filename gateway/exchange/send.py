@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import text
-
 from adapters.community.webhook import BadSecret
 from adapters.port import (
     Cause,
@@ -58,6 +56,7 @@ class Result(StrEnum):
     TRANSIENT = "transient"
     UNCLEAR = "unclear"  # it may have arrived
     PERMANENT = "permanent"
+    FAULT = "fault"  # something here that was not foreseen: it says nothing about the partner
 
 
 class SendCause(StrEnum):
@@ -67,6 +66,9 @@ class SendCause(StrEnum):
     UNFIT = "cannot-be-said-in-this-format"
     MISCONFIGURED = "misconfigured"
     SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a cause
+    FAULT = "fault"
+    DATABASE = "database-away"
+    OLD_RULES = "rules-changed"  # this process has loaded other rules than those in force
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +87,14 @@ class Sent:
     map_version: str | None = None
 
 
-def attempt(hub: Hub, claim: Claim, waiting: Waiting, attempt_id: UUID, last_digest: bytes | None) -> Sent:
-    """Try once to send a delivery. `last_digest` is that of the last view this recipient got of the same thing."""
+def attempt(hub: Hub, claim: Claim, waiting: Waiting, attempt_id: UUID) -> Sent:
+    """Try once to send a delivery."""
     began = time.monotonic()
     try:
-        with hub.db.transaction() as conn:
-            what = errand(hub, conn, claim, waiting, attempt_id)
+        what = errand(hub, claim, waiting, attempt_id)
         if isinstance(what, Nothing):
             return Sent(Result.NOTHING, what.value)
-        sent = _through(hub, destination(hub, what.row), what, last_digest)
+        sent = _through(hub, destination(hub, what.row), what, waiting.last_digest)
     except Unfit:
         sent = Sent(Result.PERMANENT, SendCause.UNFIT.value)
     except (Misconfigured, BadSecret, ConnectionMissing, MapMissing):
@@ -131,6 +132,13 @@ def _view_digest(hub: Hub, child: UUID, what: Errand, answer: Released) -> bytes
     return hub.keys.get(child).digest((what.request.resource or "").encode() + b"\x1f" + version)
 
 
+_STANDS = """
+    SELECT (SELECT epoch FROM consent_epoch WHERE child_id = %(child)s),
+        (SELECT epoch FROM agreement_epoch WHERE org = %(org)s),
+        (SELECT rules_version FROM rules_in_force), statement_timestamp()
+"""
+
+
 class _Guard:
     """The `opened` callback: raises StaleDecision unless the decision stands at this instant; notes that it let go."""
 
@@ -142,20 +150,18 @@ class _Guard:
 
     def __call__(self) -> None:
         decision = self._released.decision
-        with self._hub.db.transaction() as conn:
-            row = conn.execute(
-                text(
-                    "SELECT (SELECT epoch FROM consent_epoch WHERE child_id = :child) AS child, "
-                    "(SELECT epoch FROM agreement_epoch WHERE org = :org) AS agreement, "
-                    "(SELECT rules_version FROM rules_in_force) AS rules, statement_timestamp() AS now"
-                ),
-                {"child": self._child, "org": decision.recipient},
-            ).one()
-        age = (row.now - decision.at).total_seconds()
+        asked = {"child": self._child, "org": decision.recipient}
+        with self._hub.db.transaction() as conn, batch(conn) as statements:
+            answer = statements.send(_STANDS, asked)
+            statements.commit()
+            found = answer.fetchone()
+        assert found is not None
+        child, agreement, rules, now = found
+        age = (now - decision.at).total_seconds()
         if (
-            (row.child, row.agreement) != (decision.child_epoch, decision.agreement_epoch)
-            or bytes(row.rules) != decision.rules_version
-            or row.now >= decision.expires
+            (child, agreement) != (decision.child_epoch, decision.agreement_epoch)
+            or bytes(rules) != decision.rules_version
+            or now >= decision.expires
             or age > self._hub.settings.reconsider_after_s
         ):
             raise StaleDecision

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, RowMapping, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, RowMapping, select
 
+from gateway.store.pipeline import Answer, Batch
 from gateway.store.tables import breaker
 
 
@@ -26,65 +26,68 @@ class Trip:
     wait: timedelta
 
 
-def may_send(connection: Connection, recipient: str, at: datetime, lease: timedelta) -> bool:
-    """Whether a delivery to this recipient may be tried now.
+def look(statements: Batch, recipient: str) -> Answer:
+    """How the recipient's breaker stands; hand the answer to `may_send`."""
+    return statements.send(
+        "SELECT 1 FROM breaker WHERE recipient = %(recipient)s AND state <> 'closed'",
+        {"recipient": recipient},
+    )
+
+
+_PROBE = """
+    UPDATE breaker SET state = 'half-open', probe_at = %(until)s
+    WHERE recipient = %(recipient)s AND state <> 'closed' AND probe_at <= %(at)s RETURNING recipient
+"""
+
+
+def may_send(statements: Batch, found: Answer, recipient: str, at: datetime, lease: timedelta) -> bool:
+    """Whether a delivery to this recipient may be tried now. `found` is what `look` was answered.
 
     Where the breaker is open and its wait is over, the first caller becomes the probe and everybody else waits: for the
     probe's answer, or for `lease` where the probe died.
     """
-    row = connection.execute(select(breaker).where(breaker.c.recipient == recipient)).first()
-    if row is None or row.state == BreakerState.CLOSED:
+    if found.fetchone() is None:
         return True
-    probing = connection.execute(
-        update(breaker)
-        .where(
-            breaker.c.recipient == recipient,
-            breaker.c.state != BreakerState.CLOSED,
-            breaker.c.probe_at <= at,
-        )
-        .values(state=BreakerState.HALF_OPEN, probe_at=at + lease)
-    )
-    return probing.rowcount == 1
+    probe = {"recipient": recipient, "at": at, "until": at + lease}
+    return statements.send(_PROBE, probe).fetchone() is not None
 
 
-def succeeded(connection: Connection, recipient: str) -> None:
+_SUCCEEDED = """
+    UPDATE breaker SET state = 'closed', failures = 0, probe_at = NULL
+    WHERE recipient = %(recipient)s AND (failures > 0 OR state <> 'closed')
+"""
+
+
+def succeeded(statements: Batch, recipient: str) -> None:
     """The recipient answered: forget its failures."""
-    connection.execute(
-        update(breaker)
-        .where(
-            breaker.c.recipient == recipient,
-            (breaker.c.failures > 0) | (breaker.c.state != BreakerState.CLOSED),
-        )
-        .values(state=BreakerState.CLOSED, failures=0, probe_at=None)
-    )
+    statements.send(_SUCCEEDED, {"recipient": recipient})
 
 
-_FAILED = text(
-    "UPDATE breaker SET failures = failures + 1, "
-    "state = CASE WHEN state <> 'closed' OR failures + 1 >= :limit THEN 'open' ELSE 'closed' END, "
-    "probe_at = CASE WHEN state <> 'closed' OR failures + 1 >= :limit THEN cast(:probe_at AS timestamptz) END "
-    "WHERE recipient = :recipient RETURNING state"
-)
+_FIRST = """
+    INSERT INTO breaker (recipient, state, failures) VALUES (%(recipient)s, 'closed', 0) ON CONFLICT DO NOTHING
+"""
+_FAILED = """
+    UPDATE breaker SET failures = failures + 1,
+        state = CASE WHEN state <> 'closed' OR failures + 1 >= %(limit)s THEN 'open' ELSE 'closed' END,
+        probe_at = CASE WHEN state <> 'closed' OR failures + 1 >= %(limit)s THEN %(probe_at)s::timestamptz END
+    WHERE recipient = %(recipient)s
+"""
 
 
-def failed(connection: Connection, recipient: str, at: datetime, trip: Trip) -> BreakerState:
-    """One more failure in a row; the state it leaves behind. A failed probe opens the breaker again at once."""
-    connection.execute(
-        insert(breaker)
-        .values(recipient=recipient, state=BreakerState.CLOSED, failures=0)
-        .on_conflict_do_nothing()
-    )
-    parameters = {"recipient": recipient, "limit": trip.failures, "probe_at": at + trip.wait}
-    return BreakerState(connection.execute(_FAILED, parameters).scalar_one())
+def failed(statements: Batch, recipient: str, at: datetime, trip: Trip) -> None:
+    """One more failure in a row; as many as `trip` says open the breaker, and so does a probe that failed."""
+    statements.send(_FIRST, {"recipient": recipient})
+    statements.send(_FAILED, {"recipient": recipient, "limit": trip.failures, "probe_at": at + trip.wait})
 
 
-def release_probe(connection: Connection, recipient: str, at: datetime) -> None:
+_UNPROBED = """
+    UPDATE breaker SET state = 'open', probe_at = %(at)s WHERE recipient = %(recipient)s AND state = 'half-open'
+"""
+
+
+def release_probe(statements: Batch, recipient: str, at: datetime) -> None:
     """A probe that was not sent after all (its decision refused) tells nothing: the next one may try at once."""
-    connection.execute(
-        update(breaker)
-        .where(breaker.c.recipient == recipient, breaker.c.state == BreakerState.HALF_OPEN)
-        .values(state=BreakerState.OPEN, probe_at=at)
-    )
+    statements.send(_UNPROBED, {"recipient": recipient, "at": at})
 
 
 def list_breakers(connection: Connection) -> list[RowMapping]:

@@ -1,6 +1,7 @@
 """Lanes: one per recipient and child, worked by one worker at a time under a fence.
 
-A claim raises the lane's fence; whatever is written about its deliveries is written only while that fence still stands.
+A claim raises the lane's fence; whatever is written about its deliveries is written only while that fence still stands. What a
+worker does to its lane goes by batches (`gateway.store.pipeline`): it is most of what a delivery asks of the database.
 """
 
 from dataclasses import dataclass
@@ -8,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select
 
+from gateway.store.pipeline import Batch, driver_of
 from gateway.store.tables import lane
 
 
@@ -21,41 +23,45 @@ class Claim:
     child_id: UUID
     fence: int
 
+    def values(self) -> dict[str, Any]:
+        """As statements name them."""
+        return {"recipient": self.recipient, "child": self.child_id, "fence": self.fence}
+
 
 _DUE = """
     SELECT l.recipient, l.child_id, l.fence FROM lane l
-    WHERE l.next_at <= :at AND (l.locked_until IS NULL OR l.locked_until <= :at) {which}
+    WHERE l.next_at <= %(at)s AND (l.locked_until IS NULL OR l.locked_until <= %(at)s) {which}
         AND NOT EXISTS (SELECT FROM breaker b
-            WHERE b.recipient = l.recipient AND b.state <> 'closed' AND b.probe_at > :at)
+            WHERE b.recipient = l.recipient AND b.state <> 'closed' AND b.probe_at > %(at)s)
     ORDER BY l.next_at LIMIT {limit}
 """
 
 _CLAIM = """
-    UPDATE lane SET fence = fence + 1, locked_until = :until
+    UPDATE lane SET fence = fence + 1, locked_until = %(until)s
     WHERE (recipient, child_id) = (SELECT recipient, child_id FROM ({due} FOR UPDATE OF l SKIP LOCKED) AS due)
     RETURNING recipient, child_id, fence
 """
 
-_CLAIM_ANY = text(_CLAIM.format(due=_DUE.format(which="", limit=1)))
-_CLAIM_ONE = text(
-    _CLAIM.format(due=_DUE.format(which="AND l.recipient = :recipient AND l.child_id = :child", limit=1))
+_CLAIM_ANY = _CLAIM.format(due=_DUE.format(which="", limit=1))
+_CLAIM_ONE = _CLAIM.format(
+    due=_DUE.format(which="AND l.recipient = %(recipient)s AND l.child_id = %(child)s", limit=1)
 )
-_DUE_LANES = text(_DUE.format(which="", limit=":most"))
+_DUE_LANES = _DUE.format(which="", limit="%(most)s")
 
 
 def claim_lane(
-    connection: Connection, at: datetime, lease: timedelta, lane_of: tuple[str, UUID] | None = None
+    statements: Batch, at: datetime, lease: timedelta, lane_of: tuple[str, UUID] | None = None
 ) -> Claim | None:
     """Take a due lane that nobody works, or the one named; None where there is none.
 
     A lane of a recipient whose breaker is open is not due. One whose lease ran out is: its worker died or lost its fence.
     """
-    parameters: dict[str, Any] = {"at": at, "until": at + lease}
-    statement = _CLAIM_ANY
-    if lane_of is not None:
-        parameters |= {"recipient": lane_of[0], "child": lane_of[1]}
-        statement = _CLAIM_ONE
-    row = connection.execute(statement, parameters).first()
+    values: dict[str, Any] = {"at": at, "until": at + lease}
+    if lane_of is None:
+        row = statements.send(_CLAIM_ANY, values).fetchone()
+    else:
+        named = {"recipient": lane_of[0], "child": lane_of[1]}
+        row = statements.send(_CLAIM_ONE, values | named).fetchone()
     return None if row is None else Claim(*row)
 
 
@@ -69,7 +75,8 @@ class DueLane(NamedTuple):
 
 def due_lanes(connection: Connection, at: datetime, most: int) -> tuple[DueLane, ...]:
     """Lanes that should be rung now: due and free, or left behind by a worker that died."""
-    return tuple(DueLane(*row) for row in connection.execute(_DUE_LANES, {"at": at, "most": most}))
+    rows = driver_of(connection).execute(_DUE_LANES, {"at": at, "most": most})
+    return tuple(DueLane(*row) for row in rows)
 
 
 def next_due(connection: Connection, at: datetime) -> datetime | None:
@@ -79,54 +86,43 @@ def next_due(connection: Connection, at: datetime) -> datetime | None:
     return found if isinstance(found, datetime) else None
 
 
-def holds(connection: Connection, claim: Claim, until: datetime) -> bool:
-    """Lock the lane and renew the lease, if the claim's fence still stands. Call it first in a transaction that writes."""
-    renewed = connection.execute(
-        update(lane)
-        .where(
-            lane.c.recipient == claim.recipient,
-            lane.c.child_id == claim.child_id,
-            lane.c.fence == claim.fence,
-        )
-        .values(locked_until=until)
-    )
-    return renewed.rowcount == 1
-
-
-_RELEASE = text(
-    "UPDATE lane SET locked_until = NULL, failures = :failures, next_at = CASE WHEN EXISTS ("
-    "SELECT FROM delivery d WHERE d.recipient = :recipient AND d.child_id = :child AND d.state = 'pending') "
-    "THEN :next_at END WHERE recipient = :recipient AND child_id = :child AND fence = :fence"
+_OF_CLAIM = "WHERE recipient = %(recipient)s AND child_id = %(child)s AND fence = %(fence)s"
+_HOLDS = f"UPDATE lane SET locked_until = %(until)s {_OF_CLAIM} RETURNING failures"  # noqa: S608 - our own words
+_WAITING = (
+    "EXISTS (SELECT FROM delivery d "
+    "WHERE d.recipient = %(recipient)s AND d.child_id = %(child)s AND d.state = 'pending')"
 )
+_LET_GO = f"""
+    UPDATE lane SET locked_until = NULL, failures = coalesce(%(failures)s, failures),
+        next_at = CASE WHEN {_WAITING} THEN %(next_at)s::timestamptz END {_OF_CLAIM}
+"""  # noqa: S608 - as above
+_CLOSE = f"UPDATE lane SET locked_until = NULL, failures = 0, next_at = NULL {_OF_CLAIM} AND NOT {_WAITING}"  # noqa: S608 - as above
+_FORGET = f"UPDATE lane SET failures = 0 {_OF_CLAIM} AND failures > 0"  # noqa: S608 - as above
 
 
-def let_go(connection: Connection, claim: Claim, next_at: datetime, *, failures: int) -> bool:
-    """Hand the lane back: due at `next_at` where something waits, else not due at all; False if the fence had moved.
+def holds(statements: Batch, claim: Claim, until: datetime) -> int | None:
+    """Lock the lane and renew the lease, if the claim's fence still stands: its failures in a row, None where it does not.
 
-    Call after `holds` in the same transaction: with the lane locked, no delivery can be enqueued unseen.
+    Call it first in a transaction that writes.
     """
-    parameters = {
-        "recipient": claim.recipient,
-        "child": claim.child_id,
-        "fence": claim.fence,
-        "next_at": next_at,
-        "failures": failures,
-    }
-    return connection.execute(_RELEASE, parameters).rowcount == 1
+    row = statements.send(_HOLDS, claim.values() | {"until": until}).fetchone()
+    return None if row is None else int(row[0])
 
 
-def lane_failures(connection: Connection, claim: Claim) -> int:
-    """Failures in a row of this lane."""
-    statement = select(lane.c.failures).where(
-        lane.c.recipient == claim.recipient, lane.c.child_id == claim.child_id
-    )
-    return int(connection.execute(statement).scalar_one())
+def let_go(statements: Batch, claim: Claim, next_at: datetime, *, failures: int | None = None) -> None:
+    """Hand the lane back: due at `next_at` where something waits, else not due at all; nothing if the fence has moved.
+
+    `failures` in a row stay as they are where none are given. Call after `claim_lane` or `holds` in the same transaction: with
+    the lane locked, no delivery can be enqueued unseen.
+    """
+    statements.send(_LET_GO, claim.values() | {"next_at": next_at, "failures": failures})
 
 
-def forget_failures(connection: Connection, claim: Claim) -> None:
+def close_if_empty(statements: Batch, claim: Claim) -> None:
+    """Hand the lane back if nothing waits in it any more. Call as `let_go`."""
+    statements.send(_CLOSE, claim.values())
+
+
+def forget_failures(statements: Batch, claim: Claim) -> None:
     """A delivery went through: the next failure is the first one again."""
-    connection.execute(
-        update(lane)
-        .where(lane.c.recipient == claim.recipient, lane.c.child_id == claim.child_id, lane.c.failures > 0)
-        .values(failures=0)
-    )
+    statements.send(_FORGET, claim.values())

@@ -6,7 +6,7 @@ inserts, so that a worker that finds a lane empty and lets it go cannot miss a d
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, text, update
 
 from gateway.store.lanes import Claim
+from gateway.store.pipeline import Answer, Batch
 from gateway.store.tables import attempt, delivery
 
 
@@ -54,7 +55,12 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The next delivery of a claimed lane. `unfinished` counts attempts that began and never told how they ended."""
+    """The next delivery of a claimed lane.
+
+    `unfinished` counts attempts that began and never told how they ended. `last_digest` is the keyed digest of what this
+    recipient last got of the same plan by this connection: None for a first delivery and for a referral, which is sent because
+    something happened.
+    """
 
     delivery_id: UUID
     connection: str
@@ -64,6 +70,7 @@ class Waiting:
     attempts: int
     unfinished: int
     created_at: datetime
+    last_digest: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,113 +140,106 @@ def enqueue(connection: Connection, new: NewDelivery, at: datetime) -> UUID:
     return new.delivery_id
 
 
-_NEXT = text(
-    "SELECT delivery_id, connection, topic, subject_id, purpose, attempts, created_at, "
-    "attempts - (SELECT count(*) FROM attempt a WHERE a.delivery_id = d.delivery_id) AS unfinished "
-    "FROM delivery d WHERE recipient = :recipient AND child_id = :child AND state = 'pending' "
-    "ORDER BY position LIMIT 1"
-)
+_BEGIN = """
+    UPDATE delivery d SET attempts = attempts + 1, updated_at = %(at)s
+    WHERE delivery_id = (SELECT delivery_id FROM delivery
+        WHERE recipient = %(recipient)s AND child_id = %(child)s AND state = 'pending' ORDER BY position LIMIT 1)
+    RETURNING delivery_id, connection, topic, subject_id, purpose, attempts,
+        attempts - 1 - (SELECT count(*) FROM attempt a WHERE a.delivery_id = d.delivery_id), created_at,
+        (SELECT s.payload_digest FROM delivery s WHERE d.topic = 'plan' AND s.recipient = d.recipient
+            AND s.child_id = d.child_id AND s.connection = d.connection AND s.topic = 'plan' AND s.state = 'delivered'
+            ORDER BY s.position DESC LIMIT 1)
+"""
 
 
-def begin_next(connection: Connection, claim: Claim, at: datetime) -> Waiting | None:
-    """The lane's next delivery, its attempt counted before any work is done; None where nothing waits.
+def begin_next(statements: Batch, claim: Claim, at: datetime) -> Answer:
+    """The lane's next delivery, its attempt counted before any work is done; read the answer with `begun`.
 
     Counting first is what makes a delivery that kills its worker visible: `unfinished` grows.
     """
-    row = (
-        connection.execute(_NEXT, {"recipient": claim.recipient, "child": claim.child_id}).mappings().first()
-    )
+    return statements.send(_BEGIN, {"recipient": claim.recipient, "child": claim.child_id, "at": at})
+
+
+def begun(answer: Answer) -> Waiting | None:
+    """The delivery that `begin_next` began; None where nothing waits."""
+    row = answer.fetchone()
     if row is None:
         return None
-    connection.execute(
-        update(delivery)
-        .where(delivery.c.delivery_id == row["delivery_id"])
-        .values(attempts=delivery.c.attempts + 1, updated_at=at)
-    )
-    return Waiting(
-        row["delivery_id"],
-        row["connection"],
-        Topic(row["topic"]),
-        row["subject_id"],
-        row["purpose"],
-        row["attempts"] + 1,
-        row["unfinished"],
-        row["created_at"],
-    )
+    delivery_id, way, topic, subject, purpose, attempts, unfinished, created_at, digest = row
+    last = None if digest is None else bytes(digest)
+    return Waiting(delivery_id, way, Topic(topic), subject, purpose, attempts, unfinished, created_at, last)
 
 
-def uncount(connection: Connection, delivery_id: UUID) -> None:
+def uncount(statements: Batch, delivery_id: UUID) -> None:
     """Take back the counting of an attempt that was not begun after all."""
-    connection.execute(
-        update(delivery).where(delivery.c.delivery_id == delivery_id).values(attempts=delivery.c.attempts - 1)
+    statements.send(
+        "UPDATE delivery SET attempts = attempts - 1 WHERE delivery_id = %(delivery)s",
+        {"delivery": delivery_id},
     )
 
 
-def last_digest(connection: Connection, claim: Claim, waiting: Waiting) -> bytes | None:
-    """The keyed digest of what this recipient last got of the same thing by this connection; None for a first delivery.
-
-    Only a plan is compared: a referral is sent because something happened.
-    """
-    if waiting.topic is not Topic.PLAN:
-        return None
-    found = connection.execute(
-        select(delivery.c.payload_digest)
-        .where(
-            delivery.c.recipient == claim.recipient,
-            delivery.c.child_id == claim.child_id,
-            delivery.c.connection == waiting.connection,
-            delivery.c.topic == waiting.topic,
-            delivery.c.state == DeliveryState.DELIVERED,
-        )
-        .order_by(delivery.c.position.desc())
-        .limit(1)
-    ).scalar()
-    return None if found is None else bytes(found)
+_ATTEMPT = """
+    INSERT INTO attempt (attempt_id, delivery_id, n, entry_seq, result, cause, status_code, milliseconds, at)
+    VALUES (%(attempt_id)s, %(delivery_id)s, %(n)s, %(entry_seq)s, %(result)s, %(cause)s, %(status_code)s, %(milliseconds)s,
+        %(at)s)
+"""
 
 
-def record_attempt(connection: Connection, row: AttemptRow) -> None:
+def record_attempt(statements: Batch, row: AttemptRow) -> None:
     """Add how an attempt ended."""
-    connection.execute(
-        insert(attempt).values(
-            attempt_id=row.attempt_id,
-            delivery_id=row.delivery_id,
-            n=row.n,
-            entry_seq=row.entry_seq,
-            result=row.result,
-            cause=row.cause,
-            status_code=row.status_code,
-            milliseconds=row.milliseconds,
-            at=row.at,
-        )
-    )
+    statements.send(_ATTEMPT, asdict(row))
 
 
-def settle(
-    connection: Connection, delivery_id: UUID, state: DeliveryState, at: datetime, **columns: Any
-) -> bool:
-    """Move a pending delivery to its end (or set what is known of it while it stays pending); False if it was not pending."""
-    changed = connection.execute(
-        update(delivery)
-        .where(delivery.c.delivery_id == delivery_id, delivery.c.state == DeliveryState.PENDING)
-        .values(state=state, updated_at=at, **columns)
-    )
-    return changed.rowcount == 1
+_ENDED_BY = """
+    SELECT count(*) FROM attempt a JOIN delivery d ON d.delivery_id = a.delivery_id
+    WHERE d.delivery_id = %(delivery)s AND a.cause = %(cause)s AND a.at >= d.created_at
+"""
 
 
-def hold_same_referral(connection: Connection, claim: Claim, subject_id: UUID, at: datetime) -> int:
-    """Later deliveries of a referral one of whose deliveries died wait for a person; how many."""
-    held = connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.recipient == claim.recipient,
-            delivery.c.child_id == claim.child_id,
-            delivery.c.subject_id == subject_id,
-            delivery.c.topic.in_([Topic.REFERRAL, Topic.OUTCOME]),
-            delivery.c.state == DeliveryState.PENDING,
-        )
-        .values(state=DeliveryState.HELD, reason="earlier-dead", updated_at=at)
-    )
-    return held.rowcount
+def attempts_ended_by(statements: Batch, delivery_id: UUID, cause: str) -> int:
+    """How many attempts at a delivery have ended by this cause since it was queued, or queued again."""
+    row = statements.send(_ENDED_BY, {"delivery": delivery_id, "cause": cause}).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+_SETTLE = """
+    UPDATE delivery SET state = %(state)s, updated_at = %(at)s, reason = %(reason)s, ledger_seq = %(ledger_seq)s,
+        payload_digest = %(payload_digest)s, receipt = %(receipt)s, map = %(map)s, map_version = %(map_version)s
+    WHERE delivery_id = %(delivery_id)s AND state = 'pending'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a delivery has come to; `reason` is a closed code, `receipt` sealed with the child's key."""
+
+    delivery_id: UUID
+    state: DeliveryState
+    at: datetime
+    reason: str | None = None
+    ledger_seq: int | None = None
+    payload_digest: bytes | None = None
+    receipt: bytes | None = field(default=None, repr=False)
+    map: str | None = None
+    map_version: str | None = None
+
+
+def settle(statements: Batch, what: Settled) -> None:
+    """Move a pending delivery to its end, or write down what is known of it while it stays pending."""
+    statements.send(_SETTLE, asdict(what) | {"state": what.state.value})
+
+
+_HOLD = """
+    UPDATE delivery SET state = 'held', reason = 'earlier-dead', updated_at = %(at)s
+    WHERE recipient = %(recipient)s AND child_id = %(child)s AND subject_id = %(subject)s
+        AND topic IN ('referral', 'outcome') AND state = 'pending'
+"""
+
+
+def hold_same_referral(statements: Batch, claim: Claim, subject_id: UUID, at: datetime) -> None:
+    """Later deliveries of a referral one of whose deliveries died wait for a person."""
+    where = {"recipient": claim.recipient, "child": claim.child_id, "subject": subject_id}
+    statements.send(_HOLD, where | {"at": at})
 
 
 def resend(connection: Connection, delivery_id: UUID, at: datetime) -> tuple[str, UUID] | None:

@@ -1,12 +1,13 @@
 """Plans and their versions: ids, states and digests. A version freezes assertion ids and never changes (domain.md §3.4)."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
+from gateway.store.pipeline import Batch
 from gateway.store.tables import assertion, plan, plan_version
 from mappings.record.assertion import Quality, Status
 from mappings.record.kind import Kind, Part
@@ -105,21 +106,38 @@ HAPPENINGS = frozenset({Kind.GOAL_PROGRESS, Kind.SERVICE_DELIVERY, Kind.ATTENDAN
 """What happens under a plan in force belongs to it at once; what is proposed waits for the next version."""
 
 
-def in_force(connection: Connection, child: UUID, frozen: Collection[UUID]) -> frozenset[UUID]:
-    """What a version stands for today: what it froze, what has corrected that since, and what has happened under it."""
-    rows = connection.execute(
-        select(assertion.c.assertion_id, assertion.c.kind, assertion.c.supersedes, assertion.c.status).where(
-            assertion.c.child_id == child, assertion.c.part == Part.PLAN
+class InForce:
+    """What the child's plan in force stands for today, asked for now and read later.
+
+    What its version froze, what has corrected that since, and what has happened under it.
+    """
+
+    def __init__(self, statements: Batch, child: UUID) -> None:
+        asked = {"child": child}
+        self._frozen = statements.send(
+            "SELECT v.assertion_ids FROM plan p JOIN plan_version v ON v.plan_version_id = p.active_version "
+            "WHERE p.child_id = %(child)s",
+            asked,
         )
-    ).all()
-    corrected = {row.assertion_id: row.supersedes for row in rows if row.supersedes is not None}
-    held = set(frozen)
-    return frozenset(
-        row.assertion_id
-        for row in rows
-        if row.status == Status.CURRENT
-        and (row.kind in HAPPENINGS or not held.isdisjoint(_line(row.assertion_id, corrected)))
-    )
+        self._facts = statements.send(
+            "SELECT assertion_id, kind, supersedes, status FROM assertion WHERE child_id = %(child)s AND part = 'plan'",
+            asked,
+        )
+
+    def read(self) -> frozenset[UUID] | None:
+        """The ids of its assertions; None where no plan is in force."""
+        version = self._frozen.fetchone()
+        if version is None:
+            return None
+        facts = self._facts.fetchall()
+        corrected = {fact: supersedes for fact, _, supersedes, _ in facts if supersedes is not None}
+        held = set(version[0])
+        return frozenset(
+            fact
+            for fact, kind, _, status in facts
+            if status == Status.CURRENT
+            and (kind in HAPPENINGS or not held.isdisjoint(_line(fact, corrected)))
+        )
 
 
 def _line(one: UUID, corrected: Mapping[UUID, UUID]) -> Iterator[UUID]:

@@ -9,7 +9,8 @@ from consent.vocabulary import Purpose
 from gateway.cli.exits import Exit
 from gateway.exchange.context import Hub
 from gateway.store import outbox
-from gateway.store.outbox import AttemptRow, DeliveryState, NewDelivery, Topic
+from gateway.store.outbox import AttemptRow, DeliveryState, NewDelivery, Settled, Topic
+from gateway.store.pipeline import batch
 from tests.gateway.cli.conftest import Planhub
 from tests.gateway.family import Family, add_agency, now
 
@@ -49,8 +50,9 @@ class Post:
                     milliseconds=12,
                     at=now(),
                 )
-                outbox.record_attempt(connection, row)
-                outbox.settle(connection, delivery, state, now(), reason=cause)
+                with batch(connection) as statements:
+                    outbox.record_attempt(statements, row)
+                    outbox.settle(statements, Settled(delivery, state, now(), reason=cause))
         return delivery
 
     def state(self, delivery: UUID) -> str:

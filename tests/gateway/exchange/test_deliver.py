@@ -11,6 +11,7 @@ from adapters.sandbox.fhir import FhirSandbox
 from gateway.exchange.deliver import work_lane
 from gateway.exchange.permission import revoke
 from gateway.store import breakers, lanes, outbox
+from gateway.store.pipeline import batch
 from mappings.record.category import Category
 from tests.gateway.exchange.partners import (
     Scripted,
@@ -180,7 +181,8 @@ def test_answers_nobody_can_read_are_tried_again_a_few_times(quick, clinic, chil
         for _ in range(quick.pace.unclear):
             with quick.db.transaction() as conn:
                 conn.execute(text("UPDATE lane SET next_at = now() WHERE child_id = :c"), {"c": child.child})
-                breakers.succeeded(conn, clinic)
+                with batch(conn) as statements:
+                    breakers.succeeded(statements, clinic)
             work(quick, clinic, child)
     assert state_of(quick, delivery) == ("dead", "answers-cannot-be-read")
 
@@ -238,7 +240,10 @@ def test_a_worker_that_lost_its_lane_writes_only_that_it_tried(quick, clinic, ch
                 text("UPDATE lane SET locked_until = now() - interval '1 s' WHERE child_id = :c"),
                 {"c": child.child},
             )
-            assert lanes.claim_lane(conn, quick.clock(), timedelta(seconds=1), (clinic, child.child))
+            with batch(conn) as statements:
+                assert lanes.claim_lane(
+                    statements, quick.clock(), timedelta(seconds=1), (clinic, child.child)
+                )
 
     with by_way_of(monkeypatch, Scripted([robbed])):
         work(quick, clinic, child)
@@ -306,9 +311,8 @@ def test_plans_that_wait_are_sent_once_and_a_plan_being_sent_is_followed_by_the_
     connection = subscribe(quick, clinic)
     first = queue(quick, clinic, child.child, connection)
     assert queue(quick, clinic, child.child, connection) == first
-    with quick.db.transaction() as conn:
-        claim = lanes.claim_lane(conn, quick.clock(), timedelta(seconds=5), (clinic, child.child))
-        assert claim is not None
+    with quick.db.transaction() as conn, batch(conn) as statements:
+        assert lanes.claim_lane(statements, quick.clock(), timedelta(seconds=5), (clinic, child.child))
     assert queue(quick, clinic, child.child, connection) != first
 
 

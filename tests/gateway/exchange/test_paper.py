@@ -15,7 +15,8 @@ from gateway.exchange.paper import NotTaken, PaperForm, Verification
 from gateway.exchange.permission import Changed, end_guardian
 from gateway.exchange.refer import Submitted
 from gateway.store import outbox
-from gateway.store.outbox import DeliveryState
+from gateway.store.outbox import DeliveryState, Settled
+from gateway.store.pipeline import batch
 from mappings.record.category import Category
 from mappings.record.kind import Part
 from mappings.record.referral import Referral
@@ -102,7 +103,9 @@ def test_what_waited_for_the_familys_yes_is_queued_again(hub, family, clinic):
     assert isinstance(submitted, Submitted)
     with hub.db.transaction() as connection:
         refer.mark_withheld(connection, submitted.referral_id, now())
-        outbox.settle(connection, submitted.delivery_id, DeliveryState.WITHHELD, now(), reason="no-grant")
+        ended = Settled(submitted.delivery_id, DeliveryState.WITHHELD, now(), reason="no-grant")
+        with batch(connection) as statements:
+            outbox.settle(statements, ended)
     assert isinstance(paper.record(hub, form_of(family, clinic)), Changed)
     with hub.db.transaction() as connection:
         queued = outbox.list_deliveries(connection, states=[DeliveryState.PENDING], child_id=family.child)

@@ -14,6 +14,7 @@ from gateway.exchange.deliver import work_lane
 from gateway.exchange.sweep import AGAIN, LEAST_POLL, POLLED, Rung, sweep
 from gateway.store import documents, lanes
 from gateway.store.lanes import DueLane
+from gateway.store.pipeline import batch
 from mappings.record.category import Category
 from tests.gateway.exchange.feeds import add_connection
 from tests.gateway.exchange.partners import Scripted, by_way_of, hasty, plan_in_force, queue, subscribe
@@ -53,8 +54,8 @@ def test_a_lane_with_something_to_send_is_due_until_it_is_worked(hub, clinic, mo
 def test_a_lane_somebody_works_is_not_due_and_is_again_when_its_worker_died(hub, clinic):
     family = Family(hub)
     queue(hub, clinic, family.child, subscribe(hub, clinic))
-    with hub.db.transaction() as conn:
-        assert lanes.claim_lane(conn, hub.clock(), hub.pace.lease) is not None
+    with hub.db.transaction() as conn, batch(conn) as statements:
+        assert lanes.claim_lane(statements, hub.clock(), hub.pace.lease) is not None
     assert due(hub) == []
     assert due(at(hub, now() + hub.pace.lease + timedelta(seconds=1))) == [family.child]
 
