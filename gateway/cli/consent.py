@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -74,16 +74,17 @@ def _print_answer(hub: Hub, answer: "Answer", *, json: bool) -> None:
         ]
         show_json({"allowed": answer.allowed, "at": answer.at.isoformat(), "topics": topics})
         return
+    zone = hub.place().zone
     for one in answer.topics:
         numbers = [receipt_number(found) for found in one.directives]
-        until = f"until {last_day(one.until, hub.zone)}" if one.until else ""
+        until = f"until {last_day(one.until, zone)}" if one.until else ""
         if one.allowed:
             show(f"yes: {topics_text([one.topic])} ({', '.join(filter(None, [*numbers, until]))})")
         else:
-            show(f"no: {topics_text([one.topic])}: {REASON[one.reason]}{_instead(hub, answer)}")
+            show(f"no: {topics_text([one.topic])}: {REASON[one.reason]}{_instead(answer, zone)}")
 
 
-def _instead(hub: Hub, answer: "Answer") -> str:
+def _instead(answer: "Answer", zone: tzinfo) -> str:
     """What the family does share with this agency, for whoever is told no."""
     if not answer.shared:
         return ""
@@ -94,7 +95,7 @@ def _instead(hub: Hub, answer: "Answer") -> str:
                 [
                     topics_text(one.categories - {Category.IDENTITY}),
                     receipt_number(one.directive_id),
-                    f"until {last_day(one.valid_until, hub.zone)}" if one.valid_until else "",
+                    f"until {last_day(one.valid_until, zone)}" if one.valid_until else "",
                 ],
             )
         )
@@ -107,18 +108,20 @@ def _instead(hub: Hub, answer: "Answer") -> str:
 def show_said(child: ChildOption, json: JsonFlag = False) -> None:
     """Show everything signed for a child, one sentence each: `planhub consent show --child ID`."""
     from gateway.exchange import inquiry, naming
+    from gateway.store.configuration import read_place
 
     with opened() as hub:
         found = child_or_fail(hub, child)
         with hub.db.transaction() as conn:
             said = inquiry.said(conn, found)
             agencies = naming.agencies(conn)
+            zone = read_place(conn).zone
         at = hub.clock()
         if json:
             show_json({"child": found, "said": [_said_json(one, at) for one in said]})
             return
         for one in said:
-            show(_said_text(hub, one, agencies, at))
+            show(_said_text(one, agencies, at, zone))
         if not said:
             say("Nothing has been signed for this child: nothing may leave.")
 
@@ -141,14 +144,14 @@ def _said_json(one: "Said", at: datetime) -> dict[str, Any]:
     }
 
 
-def _said_text(hub: Hub, one: "Said", agencies: dict[str, str], at: datetime) -> str:
+def _said_text(one: "Said", agencies: dict[str, str], at: datetime, zone: tzinfo) -> str:
     let = "let" if one.effect is Effect.PERMIT else "do not let"
-    until = f", until {last_day(one.valid_until, hub.zone)}" if one.valid_until else ""
+    until = f", until {last_day(one.valid_until, zone)}" if one.valid_until else ""
     who = agencies.get(one.recipient, one.recipient)
     stands = (
         "holds"
         if one.holds(at)
-        else f"ended {last_day(one.ended_at, hub.zone)}"
+        else f"ended {last_day(one.ended_at, zone)}"
         if one.ended_at
         else one.state.value
     )

@@ -88,7 +88,7 @@ def verify_guardian(
             authority=Authority(found.value),
             evidence_id=evidence_id,
             verified_by=someone(by),
-            until=end_of(day_or_fail("--until", until), hub.zone) if until else None,
+            until=end_of(day_or_fail("--until", until), hub.place().zone) if until else None,
             restricted=frozenset(without or ()),
         )
         confirm(f"Do you, {verification.verified_by}, attest that you have seen these papers?", yes=yes)

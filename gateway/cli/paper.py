@@ -150,15 +150,15 @@ def record_paper(
     text = _notice(notice, locale)
     scan = sha256_hex(read_scan("--form", form))
     with opened() as hub:
-        found = child_or_fail(hub, child)
-        signed = start_of(day_or_fail("--signed-on", signed_on), hub.zone) if signed_on else hub.clock()
+        found, zone = child_or_fail(hub, child), hub.place().zone
+        signed = start_of(day_or_fail("--signed-on", signed_on), zone) if signed_on else hub.clock()
         taken = paper.PaperForm(
             child_id=found,
             guardian_link=guardian_or_fail(hub, found, guardian),
             recipient=agency_or_fail(hub, agency),
             topics=frozenset(topic),
             purposes=frozenset(purpose),
-            until=end_of(day_or_fail("--until", until), hub.zone),
+            until=end_of(day_or_fail("--until", until), zone),
             signed_at=signed,
             notice=text,
             form_sha256=scan,
@@ -183,7 +183,7 @@ def _record(hub: Hub, form: "PaperForm", guardian: str, *, dry_run: bool, yes: b
     fault = paper.fault_of(hub, form, hub.clock())
     if fault is not None:
         not_taken("the form was not recorded", fault, form.child_id, guardian)
-    say(_read_back(form, last_day(form.until, hub.zone)))
+    say(_read_back(form, last_day(form.until, hub.place().zone)))
     if dry_run:
         say("Nothing changed. Run again without --dry-run.")
         return

@@ -21,6 +21,7 @@ from gateway.exchange.release import release
 from gateway.exchange.sequence import sequence_all
 from gateway.exchange.telling import Context, sentence
 from gateway.store import ledger
+from gateway.store.configuration import read_place
 from gateway.store.engine import Role
 from mappings.record.category import Category
 from mappings.record.kind import Part
@@ -162,7 +163,7 @@ def _lines(hub: Hub, child: UUID, released: Released, entries: list[tuple[int, E
     with hub.db.transaction() as conn:
         said = {one.directive_id: one for one in inquiry.said(conn, child)}
         guardians = {one.guardian_link_id: one for one in inquiry.guardians(conn, child)}
-        context = Context(naming.agencies(conn), said, guardians, hub.zone)
+        context = Context(naming.agencies(conn), said, guardians, read_place(conn).zone)
     undone = {
         e.attempt_id for _, e in entries if e.kind is EntryKind.NOT_SENT and isinstance(e, DisclosureEntry)
     }

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from consent.agreement import HubRole
+from consent.law import DEFAULT, Slug
 from consent.vocabulary import Purpose
 from gateway.store.clients import Scope
 from mappings.record.category import Category
@@ -179,11 +180,12 @@ class Client(_Strict):
 
 
 class Community(_Strict):
-    """The whole file."""
+    """The whole file. `timezone` says when its days begin, `jurisdiction` which law rows hold (consent/rules)."""
 
     community: Key
     name: str
     timezone: str = "UTC"
+    jurisdiction: Slug = DEFAULT
     agencies: tuple[Agency, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     connections: tuple[AgencyConnection, ...] = ()
@@ -229,11 +231,21 @@ class Community(_Strict):
             "clients": [c.client_id for c in self.clients],
         }
 
+    def row(self) -> Row:
+        """Columns of table `community`."""
+        return {
+            "name": self.name,
+            "timezone": self.timezone,
+            "jurisdiction": self.jurisdiction,
+            "status": "active",
+        }
+
     def rows(self) -> dict[str, dict[str, Row]]:
         """The file as table → key → columns, the shape `gateway.store.configuration` reads and writes."""
         role = {agency.key: agency.hub_role for agency in self.agencies}
         zone = ZoneInfo(self.timezone)
         return {
+            "community": {self.community: self.row()},
             "org": {agency.key: agency.row() for agency in self.agencies},
             "agreement": {a.key: a.row(role[a.agency], zone) for a in self.agreements},
             "connection": {c.key: c.row() for c in self.connections},

@@ -20,6 +20,7 @@ from gateway.exchange.neverkeep import Kept
 from gateway.exchange.tally import Tally
 from gateway.store import directives, documents, records
 from gateway.store.childkey import ChildKey
+from gateway.store.configuration import read_place
 from gateway.store.documents import Document, FactPresent, Present
 from gateway.store.epochs import raise_epochs
 from gateway.store.records import Fact
@@ -300,9 +301,10 @@ def _keep_child_facts(work: Keeping, changes: Sequence[Change]) -> None:
                 born.setdefault(change.child_id, date.fromisoformat(draft.value["date"]))
         if change.new_child:
             new.add(change.child_id)
-    facts = {
-        child: ChildFacts(child, day, work.hub.zone, work.hub.jurisdiction) for child, day in born.items()
-    }
+    if not born:
+        return
+    place = read_place(work.connection)
+    facts = {child: ChildFacts(child, day, place.zone, place.jurisdiction) for child, day in born.items()}
     fresh = [(work.held[child], one) for child, one in facts.items() if child in new]
     if fresh:
         directives.add_child_facts(work.connection, fresh, work.at)

@@ -4,14 +4,19 @@ A row that is left out of the community file is retired, never deleted: deliveri
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects.postgresql import insert
 
+from consent.law import DEFAULT
 from gateway.store import tables
 
 KEYS: dict[str, str] = {
+    "community": "community",
     "org": "org",
     "agreement": "agreement",
     "connection": "connection",
@@ -19,6 +24,33 @@ KEYS: dict[str, str] = {
     "api_client": "client_id",
 }
 """The configured tables in the order they are written (what is named before what names it) and each one's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the community is: `zone` says when a day and a birthday begin, `jurisdiction` which law rows hold."""
+
+    zone: tzinfo = UTC
+    jurisdiction: str = DEFAULT
+
+
+def read_place(conn: Connection) -> Place:
+    """Where the community is, by the file that was applied last; before the first one UTC and the default law.
+
+    Raises ValueError where this machine does not know the zone.
+    """
+    table = tables.community
+    row = conn.execute(
+        select(table.c.timezone, table.c.jurisdiction).where(table.c.status == "active")
+    ).first()
+    if row is None:
+        return Place()
+    try:
+        return Place(ZoneInfo(row.timezone), row.jurisdiction)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(
+            f"zone {row.timezone} is not known on this machine; install its time zone data"
+        ) from None
 
 
 def out_of_use(name: str) -> str:

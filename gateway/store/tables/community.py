@@ -1,9 +1,20 @@
-"""Agencies, their agreements and how their systems are reached. Configuration, applied from the community file."""
+"""The community, its agencies, their agreements and how their systems are reached. Configuration, applied from the community file."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from gateway.store.tables.base import counter, metadata, moment, texts
+
+community = Table(
+    "community",
+    metadata,
+    Column("community", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    # where its days begin and end, and whose law rows hold
+    Column("timezone", Text, nullable=False),
+    Column("jurisdiction", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default=text("'active'")),
+)
 
 org = Table(
     "org",

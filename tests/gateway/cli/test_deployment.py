@@ -2,12 +2,14 @@
 
 import os
 import textwrap
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.cli.exits import Exit
+from gateway.exchange import inquiry
 from gateway.store.logins import KEYS
 from mappings.record.category import Category
 from tests import servers
@@ -90,6 +92,31 @@ def test_a_fault_in_the_file_is_named_and_nothing_is_applied(planhub, write):
     assert ran.code == Exit.USAGE
     assert "names agency elm-clinc" in ran.err
     assert "planhub apply -f" in ran.err
+
+
+def test_the_last_day_of_a_permission_is_the_communitys_day(hub, planhub, write, scan):
+    assert (
+        planhub(
+            "apply", "-f", write(COMMUNITY.replace("America/New_York", "Pacific/Kiritimati")), "--yes"
+        ).code
+        == Exit.OK
+    )
+    family = Family(hub)
+    last = (now() + timedelta(days=60)).date()
+    ran = planhub(
+        "consent", "record-paper", "--child", family.child, "--guardian", family.link, "--agency", "elm-clinic",
+        "--topic", "school", "--purpose", "COC", "--until", last, "--form", scan, "--notice", "family-form@3", "--yes",
+    )  # fmt: skip
+    assert ran.code == Exit.OK
+    assert f"until {last}" in ran.err
+    with hub.db.transaction() as connection:
+        (said,) = inquiry.said(connection, family.child)
+    midnight = datetime.combine(last + timedelta(days=1), time(), ZoneInfo("Pacific/Kiritimati"))
+    assert said.valid_until == midnight
+    assert f"until {last}" in planhub("consent", "show", "--child", family.child).out
+    assert (
+        f"until {last}" in planhub("consent", "log", "--child", family.child, "--guardian", family.link).out
+    )
 
 
 def test_an_agreement_from_the_file_lets_a_familys_yes_count(hub, planhub, applied):

@@ -1,5 +1,6 @@
 """A guardian who asks is told who saw what: every flow and refusal in a sentence, topics and never values."""
 
+from datetime import UTC
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -71,8 +72,8 @@ def test_what_an_agency_saw_is_told_with_why_and_by_which_permission(hub, family
     line = next(one for one in told(hub, family).lines if one.number == out.sealed.entry)
     assert out.entry.valid_until is not None
     assert line.sentence == (
-        f"{wording.moment_text(out.entry.at, hub.zone)}: {clinic} saw School, Health, to plan support together. "
-        f"Allowed by {receipt_number(directive)}, until {last_day(out.entry.valid_until, hub.zone)}."
+        f"{wording.moment_text(out.entry.at, UTC)}: {clinic} saw School, Health, to plan support together. "
+        f"Allowed by {receipt_number(directive)}, until {last_day(out.entry.valid_until, UTC)}."
     )
     assert line.left
     assert line.row()["party"] == clinic

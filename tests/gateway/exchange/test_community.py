@@ -1,12 +1,19 @@
 """The community file: strict, resolved, shown as a diff before it is applied."""
 
 import textwrap
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.exchange.community import Change, ChangeKind, apply_changes, changes
 from gateway.exchange.community_file import CommunityFileError, read_community
+from gateway.exchange.intake import take_in
 from gateway.store import configuration
+from gateway.store.configuration import Place
+from gateway.store.directives import open_child_facts
+from gateway.store.engine import Role
+from tests.gateway.exchange.feeds import add_connection, full, student, unique
 
 FILE = """
 community: elm-city
@@ -54,6 +61,7 @@ def write(tmp_path):
         ),
         ('bearer: "env:CLINIC_TOKEN"', 'bearer: "swordfish"', "secrets.bearer"),
         ("purposes: [COC, TREAT]", "purposes: [MARKETING]", "purposes"),
+        ("name: Elm City\n", "name: Elm City\njurisdiction: Illinois!\n", "jurisdiction"),
         ("scopes: [plans.read]", "scopes: [everything]", "scopes"),
         ("key: clinic, name", "key: district, name", "district stands twice"),
     ],
@@ -85,6 +93,41 @@ def test_applying_twice_changes_nothing_the_second_time(write, fresh_db):
         apply_changes(conn, found, present)
         assert changes(wanted, configuration.read_all(conn)) == ()
         conn.rollback()
+
+
+def applied(hub, path):
+    with hub.db.transaction() as conn:
+        present = configuration.read_all(conn)
+        apply_changes(conn, changes(read_community(path).rows(), present), present)
+
+
+def test_before_a_file_is_applied_days_are_those_of_utc_and_the_default_law_holds(fresh_hub):
+    assert fresh_hub.place() == Place(UTC, "default")
+
+
+def test_a_hub_knows_where_its_community_is_from_the_file_applied_last(fresh_hub, write):
+    applied(fresh_hub, write())
+    assert fresh_hub.place() == Place(ZoneInfo("America/New_York"), "default")
+    moved = FILE.replace("New_York", "Chicago").replace("\nagencies:", "\njurisdiction: us-il\nagencies:", 1)
+    applied(fresh_hub, write(moved))
+    assert fresh_hub.place() == Place(ZoneInfo("America/Chicago"), "us-il")
+
+
+def test_a_community_under_another_key_takes_the_place_of_the_one_before(fresh_hub, write):
+    applied(fresh_hub, write())
+    renamed = FILE.replace("elm-city\n", "oak-city\n").replace("New_York", "Denver")
+    applied(fresh_hub, write(renamed))
+    assert fresh_hub.place().zone == ZoneInfo("America/Denver")
+
+
+def test_a_childs_birthday_begins_where_the_community_is(fresh_hub, write):
+    applied(fresh_hub, write(FILE.replace("\nagencies:", "\njurisdiction: us-il\nagencies:", 1)))
+    edfi = add_connection(fresh_hub, "district", "edfi")
+    take_in(fresh_hub, edfi, full(student(unique())))
+    with fresh_hub.db.transaction(role=Role.CONSENT) as conn:
+        row = conn.exec_driver_sql("SELECT child_id, body FROM child_fact").one()
+    facts = open_child_facts(fresh_hub.keys.get(row.child_id), row.child_id, bytes(row.body))
+    assert (facts.zone, facts.jurisdiction) == (ZoneInfo("America/New_York"), "us-il")
 
 
 def test_what_leaves_the_file_is_retired_and_ends_live_decisions(write, fresh_db):

@@ -14,7 +14,7 @@ GRANT SELECT ON alembic_version TO planhub_app;
 
 -- configuration and the machinery of the exchange: rows the hub keeps for itself
 GRANT SELECT, INSERT, UPDATE ON
-    org, agreement, agreement_epoch, api_client, connection, cursor, subscription, map_version, rules_in_force,
+    community, org, agreement, agreement_epoch, api_client, connection, cursor, subscription, map_version, rules_in_force,
     delivery, lane, breaker
     TO planhub_app;
 GRANT SELECT, INSERT ON attempt, inbox TO planhub_app;

@@ -489,6 +489,15 @@ CREATE TABLE api_client (
     CONSTRAINT fk_api_client_org FOREIGN KEY(org) REFERENCES org (org)
 );
 
+CREATE TABLE community (
+    community text NOT NULL,
+    name text NOT NULL,
+    timezone text NOT NULL,
+    jurisdiction text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    CONSTRAINT pk_community PRIMARY KEY (community)
+);
+
 CREATE TABLE connection (
     connection text NOT NULL,
     org text NOT NULL,
