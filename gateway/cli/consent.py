@@ -16,11 +16,11 @@ from gateway.cli.named import ByOption, ChildOption, agency_or_fail, child_or_fa
 from gateway.cli.output import JsonFlag, fail, say, show, show_json, table
 from gateway.cli.paper import record_paper
 from gateway.cli.stop import revoke
-from gateway.exchange.context import Hub
 from gateway.exchange.wording import REASON, last_day, purposes_text, receipt_number, topics_text
 from mappings.record.category import Category
 
 if TYPE_CHECKING:
+    from gateway.exchange.context import Hub
     from gateway.exchange.inquiry import Answer, Said
 
 app = typer.Typer(
@@ -58,7 +58,7 @@ def check(
         raise typer.Exit(Exit.REFUSED_BY_CONSENT)
 
 
-def _print_answer(hub: Hub, answer: "Answer", *, json: bool) -> None:
+def _print_answer(hub: "Hub", answer: "Answer", *, json: bool) -> None:
     if json:
         topics = [
             {
@@ -236,7 +236,7 @@ def log(
             show(f"{line.number}  {line.sentence}")
 
 
-def _only_guardian(hub: Hub, child: UUID) -> UUID:
+def _only_guardian(hub: "Hub", child: UUID) -> UUID:
     from gateway.exchange import inquiry
 
     with hub.db.transaction() as conn:

@@ -8,8 +8,7 @@ import typer
 from gateway.cli.exits import Exit
 from gateway.cli.hub import opened
 from gateway.cli.output import DryRunFlag, JsonFlag, YesFlag, confirm, fail, say, show, show_json, table
-from gateway.store import outbox
-from gateway.store.outbox import DeliveryState
+from gateway.store.deliverystate import DeliveryState
 
 app = typer.Typer(no_args_is_help=True, help="Deliveries: planhub deliveries list --group-by cause")
 
@@ -29,6 +28,8 @@ def list_(
     json: JsonFlag = False,
 ) -> None:
     """List deliveries, newest first: `planhub deliveries list --state dead --group-by cause`."""
+    from gateway.store import outbox
+
     if group_by not in {None, "cause"}:
         fail(
             f"--group-by {group_by}",
@@ -79,6 +80,8 @@ def show_one(
     json: JsonFlag = False,
 ) -> None:
     """Show one delivery and every attempt: `planhub deliveries show 0193`. Contents are never shown."""
+    from gateway.store import outbox
+
     with opened() as hub, hub.db.transaction() as conn:
         found = outbox.show(conn, _find(conn, delivery))
     assert found is not None
@@ -105,6 +108,8 @@ def resend(
 
     Consent is decided again at each send: what a family stopped stays withheld.
     """
+    from gateway.store import outbox
+
     if (delivery is None) == (cause is None):
         fail(
             "what to resend",

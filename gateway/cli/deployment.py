@@ -1,16 +1,18 @@
 """Commands about the deployment: `migrate`, `apply`, `doctor`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.exits import Exit
 from gateway.cli.hub import opened, settings_or_fail
 from gateway.cli.output import DryRunFlag, JsonFlag, YesFlag, confirm, fail, say, show, show_json, table
-from gateway.exchange.community import Change, ChangeKind
 
-_MARK = {ChangeKind.ADD: "+", ChangeKind.CHANGE: "~", ChangeKind.RETIRE: "-"}
+if TYPE_CHECKING:
+    from gateway.exchange.community import Change
+
+_MARK = {"add": "+", "change": "~", "retire": "-"}
 
 
 def migrate(json: JsonFlag = False) -> None:
@@ -62,13 +64,13 @@ def apply(
         say(f"Applied {len(found)} changes.")
 
 
-def _print_changes(found: tuple[Change, ...], *, json: bool) -> None:
+def _print_changes(found: tuple["Change", ...], *, json: bool) -> None:
     if json:
         show_json({"changes": [c.model_dump(mode="json", exclude={"columns"}) for c in found]})
         return
     for change in found:
         fields = f" ({', '.join(change.fields)})" if change.fields else ""
-        show(f"{_MARK[change.kind]} {change.table} {change.key}{fields}")
+        show(f"{_MARK[change.kind.value]} {change.table} {change.key}{fields}")
 
 
 def doctor(json: JsonFlag = False) -> None:

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from gateway.cli.exits import Exit
 from gateway.cli.output import fail
-from gateway.exchange.context import Hub
-from gateway.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from gateway.exchange.context import Hub
+    from gateway.settings import Settings
 
 
-def settings_or_fail() -> Settings:
+def settings_or_fail() -> "Settings":
     """The settings, or the command ends naming the one that is wrong."""
+    from gateway.settings import SettingsError, load_settings
+
     try:
         return load_settings()
     except SettingsError as error:
@@ -18,7 +23,7 @@ def settings_or_fail() -> Settings:
 
 
 @contextmanager
-def opened(*, migrate: bool = False) -> Iterator[Hub]:
+def opened(*, migrate: bool = False) -> Iterator["Hub"]:
     """The hub for the length of a command."""
     from sqlalchemy.exc import OperationalError
 

@@ -4,15 +4,16 @@ import getpass
 import json as json_text
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.exits import Exit
-from gateway.cli.mapfolder import MapFolderError, read_map_folder, write_map_folder
 from gateway.cli.output import JsonFlag, YesFlag, confirm, fail, say, show, show_json, table
-from mappings.engine.compiled import CompiledMap
-from mappings.engine.shipped import MapFiles, shipped_files
+
+if TYPE_CHECKING:
+    from mappings.engine.compiled import CompiledMap
+    from mappings.engine.shipped import MapFiles
 
 app = typer.Typer(no_args_is_help=True, help="Maps: planhub map check FOLDER")
 
@@ -21,14 +22,16 @@ Name = Annotated[str, typer.Argument(help="owner/name@version, as in planhub/edf
 By = Annotated[str, typer.Option("--by", help="Who does this; default: your login name.")]
 
 
-def _files(folder: Path) -> MapFiles:
+def _files(folder: Path) -> "MapFiles":
+    from gateway.cli.mapfolder import MapFolderError, read_map_folder
+
     try:
         return read_map_folder(folder)
     except MapFolderError as error:
         fail("this map cannot be read", str(error), "docs/maps.md says what a map folder holds", Exit.USAGE)
 
 
-def _compiled(folder: Path) -> tuple[MapFiles, CompiledMap]:
+def _compiled(folder: Path) -> tuple["MapFiles", "CompiledMap"]:
     files = _files(folder)
     compilation = files.compile()
     if compilation.map is None:
@@ -50,6 +53,9 @@ def new(
     name: Annotated[str, typer.Option("--id", help="The new map's id: your community and a name.")],
 ) -> None:
     """Start a map of your own from a shipped one: `planhub map new maps/student --from planhub/edfi-student --id elm-city/student`."""
+    from gateway.cli.mapfolder import write_map_folder
+    from mappings.engine.shipped import shipped_files
+
     found = [f for f in shipped_files() if f"map: {start}\n" in f.map_text]
     if not found:
         known = ", ".join(

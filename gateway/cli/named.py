@@ -11,9 +11,9 @@ import typer
 
 from gateway.cli.exits import Exit
 from gateway.cli.output import fail
-from gateway.exchange.context import Hub
 
 if TYPE_CHECKING:
+    from gateway.exchange.context import Hub
     from gateway.exchange.naming import Unnamed
 
 ChildOption = Annotated[
@@ -40,7 +40,7 @@ def someone(by: str) -> str:
     return by.strip() or getpass.getuser()
 
 
-def child_or_fail(hub: Hub, name: str) -> UUID:
+def child_or_fail(hub: "Hub", name: str) -> UUID:
     """The child; nothing of what was typed is repeated, for it may be a student's number."""
     from gateway.exchange.naming import Unnamed, find_child
 
@@ -54,7 +54,7 @@ def child_or_fail(hub: Hub, name: str) -> UUID:
     return found
 
 
-def guardian_or_fail(hub: Hub, child: UUID, name: str) -> UUID:
+def guardian_or_fail(hub: "Hub", child: UUID, name: str) -> UUID:
     """The guardian link."""
     from gateway.exchange.naming import find_guardian
 
@@ -62,21 +62,21 @@ def guardian_or_fail(hub: Hub, child: UUID, name: str) -> UUID:
     return _or_fail(find_guardian(hub, child, name), "--guardian", step)
 
 
-def directive_or_fail(hub: Hub, child: UUID, name: str) -> UUID:
+def directive_or_fail(hub: "Hub", child: UUID, name: str) -> UUID:
     """The permission or stop."""
     from gateway.exchange.naming import find_directive
 
     return _or_fail(find_directive(hub, child, name), name, f"planhub consent show --child {child}")
 
 
-def review_or_fail(hub: Hub, name: str) -> UUID:
+def review_or_fail(hub: "Hub", name: str) -> UUID:
     """The review."""
     from gateway.exchange.naming import find_review
 
     return _or_fail(find_review(hub, name), f"review {name}", "planhub review list")
 
 
-def identity_or_fail(hub: Hub, name: str) -> UUID:
+def identity_or_fail(hub: "Hub", name: str) -> UUID:
     """The source identity."""
     from gateway.exchange.naming import find_identity
 
@@ -89,7 +89,7 @@ def _or_fail(found: "UUID | Unnamed", what: str, step: str) -> UUID:
     return found
 
 
-def agency_or_fail(hub: Hub, org: str) -> str:
+def agency_or_fail(hub: "Hub", org: str) -> str:
     """The agency's key, if there is one of that name."""
     from gateway.exchange.naming import agencies
 

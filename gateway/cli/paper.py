@@ -23,12 +23,12 @@ from gateway.cli.named import (
     start_of,
 )
 from gateway.cli.output import DryRunFlag, JsonFlag, YesFlag, confirm, fail, say, show, show_json
-from gateway.exchange.context import Hub
 from gateway.exchange.wording import REASON, last_day, purposes_text, receipt_number, topics_text
 from mappings.record.category import Category
 from mappings.record.regime import Regime
 
 if TYPE_CHECKING:
+    from gateway.exchange.context import Hub
     from gateway.exchange.paper import NotTaken, PaperForm
     from gateway.exchange.permission import Changed
 
@@ -176,7 +176,7 @@ def _notice(notice: str, locale: str) -> tuple[str, str, str]:
     return notice_id, version, locale
 
 
-def _record(hub: Hub, form: "PaperForm", guardian: str, *, dry_run: bool, yes: bool, json: bool) -> None:
+def _record(hub: "Hub", form: "PaperForm", guardian: str, *, dry_run: bool, yes: bool, json: bool) -> None:
     """Read the form back, have it attested, record it, and say what it opens."""
     from gateway.exchange import paper
 
@@ -204,7 +204,7 @@ def _read_back(form: "PaperForm", until: str) -> str:
     )
 
 
-def _print_recorded(hub: Hub, form: "PaperForm", done: "Changed", *, json: bool) -> None:
+def _print_recorded(hub: "Hub", form: "PaperForm", done: "Changed", *, json: bool) -> None:
     from gateway.exchange.inquiry import check
 
     closed = []

@@ -16,9 +16,9 @@ from gateway.cli.named import (
     someone,
 )
 from gateway.cli.output import JsonFlag, YesFlag, confirm, fail, say, show, show_json, table
-from gateway.exchange.context import Hub
 
 if TYPE_CHECKING:
+    from gateway.exchange.context import Hub
     from gateway.exchange.desk import Case, Face
     from gateway.exchange.review import Decided, ReviewRefusal, Verdict
 
@@ -177,7 +177,7 @@ def decide(
     _print(done, review, json=json)
 
 
-def _candidates(hub: Hub, review_id: UUID, named: str) -> list[UUID | None]:
+def _candidates(hub: "Hub", review_id: UUID, named: str) -> list[UUID | None]:
     from gateway.exchange.desk import cases
 
     found = next((one for one in cases(hub) if one.review_id == review_id), None)
@@ -189,7 +189,7 @@ def _candidates(hub: Hub, review_id: UUID, named: str) -> list[UUID | None]:
 
 
 def _decide(
-    hub: Hub, review_id: UUID, verdict: "Verdict", children: list[UUID | None], by: str
+    hub: "Hub", review_id: UUID, verdict: "Verdict", children: list[UUID | None], by: str
 ) -> "Decided | ReviewRefusal":
     from gateway.exchange import review
 

@@ -2,14 +2,16 @@
 
 from contextlib import ExitStack
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.hub import opened, settings_or_fail
 from gateway.cli.output import say
 from gateway.cli.supervisor import Child, Supervisor, planhub_command, tie_to_parent
-from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 Tied = Annotated[bool, typer.Option("--tied", hidden=True, help="End when standard input closes.")]
 
@@ -42,7 +44,7 @@ def serve(
         run_all(settings)
 
 
-def run_all(settings: Settings) -> None:
+def run_all(settings: "Settings") -> None:
     """Every part, until told to stop. The embedded servers live as long as this process and come back when they die."""
     from gateway.store.broker import ensure_broker
     from gateway.store.embedded import ensure_postgres
@@ -63,7 +65,7 @@ def run_all(settings: Settings) -> None:
         Supervisor(children(settings), say, watch).run()
 
 
-def children(settings: Settings) -> list[Child]:
+def children(settings: "Settings") -> list[Child]:
     """The processes of one machine that does everything."""
     workers = [Child(f"work-{n}", planhub_command("work")) for n in range(1, settings.work_processes + 1)]
     return [
@@ -88,7 +90,7 @@ def _sweep() -> None:
     run_sweeper(settings_or_fail())
 
 
-def _web(settings: Settings) -> None:
+def _web(settings: "Settings") -> None:
     import uvicorn
 
     uvicorn.run(

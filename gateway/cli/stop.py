@@ -17,10 +17,10 @@ from gateway.cli.named import (
     someone,
 )
 from gateway.cli.output import JsonFlag, YesFlag, confirm, fail, say, show, show_json
-from gateway.exchange.context import Hub
 from gateway.exchange.wording import receipt_number
 
 if TYPE_CHECKING:
+    from gateway.exchange.context import Hub
     from gateway.exchange.permission import WhyNot
 
 WhoOption = Annotated[
@@ -74,7 +74,7 @@ def revoke(
     _print(wanted, entries, json=json)
 
 
-def _wanted(hub: Hub, child: UUID, directive: str | None, agency: str | None) -> list[UUID]:
+def _wanted(hub: "Hub", child: UUID, directive: str | None, agency: str | None) -> list[UUID]:
     from gateway.exchange import inquiry
 
     if directive is not None:

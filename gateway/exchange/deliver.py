@@ -24,8 +24,9 @@ from gateway.exchange.release import RulesNotInForce
 from gateway.exchange.send import Result, SendCause, Sent
 from gateway.store import breakers, lanes, outbox
 from gateway.store.breakers import Trip
+from gateway.store.deliverystate import DeliveryState
 from gateway.store.lanes import Claim
-from gateway.store.outbox import AttemptRow, DeliveryState, Settled, Topic, Waiting
+from gateway.store.outbox import AttemptRow, Settled, Topic, Waiting
 from gateway.store.pipeline import Batch, batch
 from gateway.telemetry import LogCode, error
 

@@ -24,7 +24,8 @@ from gateway.exchange.lookup import secrets_of
 from gateway.exchange.refer import NotMoved
 from gateway.exchange.tally import Tally
 from gateway.store import people, referrals
-from gateway.store.outbox import DeliveryState, Topic
+from gateway.store.deliverystate import DeliveryState
+from gateway.store.outbox import Topic
 from gateway.store.referrals import ReferralRow
 from gateway.store.tables import delivery
 from mappings.fhir.referral import task_event

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, text, update
 
+from gateway.store.deliverystate import DeliveryState
 from gateway.store.lanes import Claim
 from gateway.store.pipeline import Answer, Batch
 from gateway.store.tables import attempt, delivery
@@ -25,16 +26,6 @@ class Topic(StrEnum):
     PLAN = "plan"
     REFERRAL = "referral"
     OUTCOME = "outcome"
-
-
-class DeliveryState(StrEnum):
-    """Where a delivery stands. Every one ends delivered, withheld or dead; a held one waits for a person."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    WITHHELD = "withheld"
-    DEAD = "dead"
-    HELD = "held"
 
 
 OPEN_STATES = (DeliveryState.PENDING, DeliveryState.HELD)

@@ -26,8 +26,8 @@ from gateway.exchange.context import Hub
 from gateway.exchange.opening import open_hub
 from gateway.settings import Settings
 from gateway.store.broker import EmbeddedBroker
+from gateway.store.deliverystate import DeliveryState
 from gateway.store.embedded import EmbeddedPostgres, ensure_postgres
-from gateway.store.outbox import DeliveryState
 from gateway.store.place import forget_home
 from mappings.record.category import Category
 from tests.gateway.exchange.partners import plan_in_force, queue, subscribe

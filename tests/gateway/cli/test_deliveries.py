@@ -9,7 +9,8 @@ from consent.vocabulary import Purpose
 from gateway.cli.exits import Exit
 from gateway.exchange.context import Hub
 from gateway.store import outbox
-from gateway.store.outbox import AttemptRow, DeliveryState, NewDelivery, Settled, Topic
+from gateway.store.deliverystate import DeliveryState
+from gateway.store.outbox import AttemptRow, NewDelivery, Settled, Topic
 from gateway.store.pipeline import batch
 from tests.gateway.cli.conftest import Planhub
 from tests.gateway.family import Family, add_agency, now

@@ -15,7 +15,8 @@ from gateway.exchange.paper import NotTaken, PaperForm, Verification
 from gateway.exchange.permission import Changed, end_guardian
 from gateway.exchange.refer import Submitted
 from gateway.store import outbox
-from gateway.store.outbox import DeliveryState, Settled
+from gateway.store.deliverystate import DeliveryState
+from gateway.store.outbox import Settled
 from gateway.store.pipeline import batch
 from mappings.record.category import Category
 from mappings.record.kind import Part
