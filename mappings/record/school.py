@@ -15,7 +15,7 @@ class Enrollment(Record):
     grade: Coding | None = None
     school_year: str | None = None
     primary: bool | None = None
-    period: Period
+    period: Period = Period()
 
 
 class AttendanceSummary(Record):

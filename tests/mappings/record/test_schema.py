@@ -4,6 +4,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from mappings.record.assertion import check_value
 from mappings.record.kind import MODEL, Kind
 from mappings.record.schema import SCHEMA_ID, kind_schema, record_schema
 
@@ -49,6 +50,15 @@ def test_the_schema_accepts_a_goal_and_refuses_a_goal_in_the_shape_of_another_ki
     assert list(validator.iter_errors({**ENVELOPE, "kind": "goal", "value": goal})) == []
     assert list(validator.iter_errors({**ENVELOPE, "kind": "language", "value": goal})) != []
     assert list(validator.iter_errors({**ENVELOPE, "kind": "goal", "value": {**goal, "extra": 1}})) != []
+
+
+def test_an_enrolment_whose_source_gives_no_dates_is_open_at_both_ends():
+    value, issues = check_value(Kind.ENROLLMENT, {"school_key": "7"}, "roles.0")
+    assert (value, issues) == ({"school_key": "7", "period": {}}, ())
+    school = {**ENVELOPE, "category": "identity", "kind": "enrollment"}
+    validator = jsonschema.Draft202012Validator(record_schema())
+    for stated in ({"school_key": "7"}, value):
+        assert list(validator.iter_errors({**school, "value": stated})) == []
 
 
 def test_asking_twice_gives_two_schemas_that_do_not_share_parts():
