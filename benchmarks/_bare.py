@@ -17,7 +17,7 @@ import psycopg
 from fastapi import FastAPI, Response
 from psycopg.rows import TupleRow
 
-from gateway.api.access import Asking, asks_about_a_child
+from gateway.api.access import Knock, asks_about_a_child
 from gateway.app import create as create_product
 from gateway.exchange.context import Hub
 from gateway.exchange.organizations import organizations
@@ -42,8 +42,8 @@ FROM pairwise_ref r JOIN assertion a ON a.child_id = r.child_id LEFT JOIN plan p
 WHERE r.org = %(org)s AND {which} AND a.status = 'current' AND a.part = 'plan' AND a.category = ANY(%(topics)s)
 AND a.kind <> 'sex-for-matching'
 ORDER BY a.asserted_at, a.assertion_id"""
-_OF_CHILD = _ROWS.format(which="r.child_id = %(child)s")
-_OF_REFERENCE = _ROWS.format(which="r.ref = %(ref)s")
+OF_CHILD = _ROWS.format(which="r.child_id = %(child)s")
+OF_REFERENCE = _ROWS.format(which="r.ref = %(ref)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,18 @@ class Reader:
 
     def read(self, statement: str, **asked: object) -> Response:
         """The plan as the product shows it to this recipient."""
-        values = {"org": self._told["org"], "topics": self._told["topics"], **asked}
-        rows = self._connection().execute(statement.encode(), values, prepare=True).fetchall()
-        if not rows:
+        view = self.view(statement, **asked)
+        if view is None:
             return Response(status_code=404)
+        document = native.document(cast("RecordView", view), organizations(self._hub))
+        return Response(native.encode(document), media_type=native.MEDIA_TYPE)
+
+    def view(self, statement: str, **asked: object) -> Plain | None:
+        """What the serialiser is given; None of a child without such facts."""
+        values = {"org": self._told["org"], "topics": self._told["topics"], **asked}
+        rows = self.connection().execute(statement.encode(), values, prepare=True).fetchall()
+        if not rows:
+            return None
         key = self._hub.keys.get(rows[0][1])
         inside = {row[0] for row in rows}
         facts = []
@@ -86,11 +94,10 @@ class Reader:
             body = json.loads(key.open(bytes(row[10]), row=row[0], kind="assertion"))
             facts.append(self._viewed(row, body, inside))
         told = self._told
-        view = Plain(rows[0][12], told["purpose"], rows[0][11], tuple(told["notices"]), tuple(facts))
-        document = native.document(cast("RecordView", view), organizations(self._hub))
-        return Response(native.encode(document), media_type=native.MEDIA_TYPE)
+        return Plain(rows[0][12], told["purpose"], rows[0][11], tuple(told["notices"]), tuple(facts))
 
-    def _connection(self) -> psycopg.Connection[TupleRow]:
+    def connection(self) -> psycopg.Connection[TupleRow]:
+        """The superuser's connection of this thread."""
         found: psycopg.Connection[TupleRow] | None = getattr(self._thread, "connection", None)
         if found is None:
             found = self._thread.connection = psycopg.connect(self._address, autocommit=True)
@@ -126,11 +133,11 @@ def create() -> FastAPI:
     reader = Reader(hub, json.loads(os.environ[VARIABLE]))
 
     @app.get(BARE + "/{ref}/plan", response_class=Response)
-    def read(asking: Annotated[Asking, asks_about_a_child(Scope.PLANS_READ)]) -> Response:
-        return reader.read(_OF_CHILD, child=asking.child)
+    def read(knock: Annotated[Knock, asks_about_a_child(Scope.PLANS_READ)]) -> Response:
+        return reader.read(OF_CHILD, child=knock.enter().child)
 
     @app.get(OPEN_DOOR + "/{ref}/plan", response_class=Response)
     def read_unasked(ref: str) -> Response:
-        return reader.read(_OF_REFERENCE, ref=ref)
+        return reader.read(OF_REFERENCE, ref=ref)
 
     return app

@@ -41,10 +41,9 @@ def _admit(request: Request, authorization: str | None, scope: Scope, ref: str |
     caller = reader.read(token, hub.clock()) if scheme.lower() == "bearer" else None
     if caller is None:
         raise _unknown_caller()
-    with hub.db.transaction() as conn, batch(conn) as statements:
+    with hub.db.transaction() as conn, batch(conn, alone=True) as statements:
         active = clients.ask_active(statements, caller.client_id, caller.org)
         meant = None if ref is None else people.ask_child(statements, caller.org, ref)
-        statements.commit()
     if not active.fetchall():
         raise _unknown_caller()
     if scope.value not in caller.scopes:
@@ -106,13 +105,30 @@ class Asking:
     child: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """Somebody about a child, not yet let in: there is no way to hub, caller or child but `enter`."""
+
+    _request: Request
+    _authorization: str | None
+    _scope: Scope
+    _ref: str
+
+    def enter(self) -> Asking:
+        """Who is calling and about whom, or the request ends with 401 or 403.
+
+        A step of the route's own and not of its dependency: the two would be two trips to a worker thread.
+        """
+        return _admit(self._request, self._authorization, self._scope, self._ref)
+
+
 def asks_about_a_child(scope: Scope) -> Any:
-    """As `needs`, on a route with `{ref}`: the caller and the child the reference names."""
+    """As `needs`, on a route with `{ref}`: whoever knocks about the child the reference names."""
 
-    def allowed(request: Request, ref: ChildRef, authorization: Authorization = None) -> Asking:
-        return _admit(request, authorization, scope, ref)
+    async def knocking(request: Request, ref: ChildRef, authorization: Authorization = None) -> Knock:
+        return Knock(request, authorization, scope, ref)
 
-    return _naming(scope, allowed)
+    return _naming(scope, knocking)
 
 
 def known_child(hub: Hub, caller: Caller, ref: str) -> UUID:

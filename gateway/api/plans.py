@@ -10,9 +10,9 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from gateway.api.access import (
-    Asking,
     ChildRef,
     HubDep,
+    Knock,
     PurposeHeader,
     asks_about_a_child,
     known_child,
@@ -68,11 +68,12 @@ def _reader(caller: Caller, purpose: str | None) -> Reader:
 
 @routes.get("", summary="The plan as you may see it now", response_class=Response)
 def read(
-    asking: Annotated[Asking, asks_about_a_child(Scope.PLANS_READ)],
+    knock: Annotated[Knock, asks_about_a_child(Scope.PLANS_READ)],
     purpose: PurposeHeader = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Every fact the family has opened to your agency for this purpose, and what your agency stated itself."""
+    asking = knock.enter()
     released = reading.read_plan(asking.hub, _reader(asking.caller, purpose), asking.child)
     if isinstance(released, Refused):
         raise nothing_here()

@@ -1,6 +1,6 @@
 """What an agency reads through the API: a plan, what its own system knows a child by, what changed since it last looked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
@@ -14,6 +14,7 @@ from gateway.exchange.disclosure import Refused, Released, ReleaseRequest, Rende
 from gateway.exchange.match import MATCHING, keyed
 from gateway.exchange.organizations import organizations
 from gateway.exchange.release import release, release_each
+from gateway.exchange.together import release_together
 from gateway.store import identities, people, referrals, tables
 from mappings import native
 from mappings.identity.keys import Features, identifier_key
@@ -49,11 +50,14 @@ class ChangeItem:
     at: datetime
 
 
-def _renderer(names: Organizations) -> Callable[[RecordView], Rendered]:
-    def render(view: RecordView) -> Rendered:
-        return Rendered(native.encode(native.document(view, names)), native.MEDIA_TYPE, view.categories)
+@dataclass(frozen=True, slots=True)
+class _InOwnFormat:
+    """Renders a plan in the hub's own JSON. Equal for equal names, so that reads may be answered together."""
 
-    return render
+    names: Organizations
+
+    def __call__(self, view: RecordView) -> Rendered:
+        return Rendered(native.encode(native.document(view, self.names)), native.MEDIA_TYPE, view.categories)
 
 
 def plan_request(hub: Hub, reader: Reader, child: UUID, *, basis: Basis = Basis.CONSENT) -> ReleaseRequest:
@@ -65,7 +69,7 @@ def plan_request(hub: Hub, reader: Reader, child: UUID, *, basis: Basis = Basis.
         parts=frozenset({Part.PLAN}),
         categories=frozenset(Category),
         children=(child,),
-        render=_renderer(organizations(hub)),
+        render=_InOwnFormat(organizations(hub)),
         description="the plan, read over the API",
         basis=basis,
         own=True,
@@ -75,7 +79,7 @@ def plan_request(hub: Hub, reader: Reader, child: UUID, *, basis: Basis = Basis.
 
 def read_plan(hub: Hub, reader: Reader, child: UUID) -> Released | Refused:
     """The plan as this reader may see it now, in the hub's own JSON."""
-    return release(hub, plan_request(hub, reader, child))
+    return release_together(hub, plan_request(hub, reader, child))
 
 
 def read_referral(hub: Hub, reader: Reader, referral_id: UUID) -> Released | Refused | None:

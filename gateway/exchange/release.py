@@ -185,7 +185,9 @@ def _decide(work: _Work, child: UUID, seen: Seen) -> _Case:
         guardian_link_id=request.guardian_link_id,
         evidence_ids=tuple(one for one in request.evidence_ids if (child, one) in seen.open_reviews),
     )
-    own = replace(asked, decision_id=uuid4(), basis=Basis.OWN) if request.own else None
+    own = None
+    if request.own and standing.has_stated:
+        own = replace(asked, decision_id=uuid4(), basis=Basis.OWN)
     return _Case(standing, decide(asked, snapshot, at), None if own is None else decide(own, snapshot, at))
 
 

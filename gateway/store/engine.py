@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import PoolResetState
 
-from gateway.store.pipeline import RESET, doubt, is_clean, soil
+from gateway.store.pipeline import RESET, doubt, is_clean, soil, stain, wiped
 
 _thread = threading.local()
 
@@ -86,6 +86,7 @@ def open_database(url: str, pool_size: int = 8, *, application: str = "planhub")
     )
     event.listen(engine, "checkout", _still_there)
     event.listen(engine, "reset", _reset)
+    event.listen(engine, "before_cursor_execute", stain)
     event.listen(engine, "commit", soil)
     event.listen(engine, "rollback", doubt)
     event.listen(engine, "rollback_savepoint", doubt)
@@ -159,3 +160,4 @@ def _reset(dbapi_connection: Any, record: Any, state: PoolResetState) -> None:
     dbapi_connection.autocommit = True  # else psycopg would open a transaction around the reset
     dbapi_connection.execute("; ".join(RESET))
     dbapi_connection.autocommit = False
+    wiped(record.info)

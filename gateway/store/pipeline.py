@@ -30,10 +30,17 @@ RESET = ("RESET ROLE", "RESET ALL", "CLOSE ALL", "UNLISTEN *", "SELECT pg_adviso
 
 _SESSION = "planhub session"
 _NAMED = re.compile(r"%\((\w+)\)s")
+_PASSING = re.compile(r"(BEGIN|COMMIT|SELECT|INSERT|UPDATE|DELETE|WITH|SET LOCAL)\b")
+_OUTLASTING = re.compile(r"set_config\((?!'[\w.]+', [^()]+, true\))|advisory_(?!xact)", re.IGNORECASE)
 
 
 def driver_of(connection: Connection) -> Driver:
     """The psycopg connection below; raises RuntimeError in autocommit, where SET LOCAL would last one statement."""
+    stain(connection)  # what is done with it is not seen here
+    return _driver(connection)
+
+
+def _driver(connection: Connection) -> Driver:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     if driver.autocommit:
@@ -42,24 +49,27 @@ def driver_of(connection: Connection) -> Driver:
 
 
 @lru_cache(maxsize=512)
-def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
-    """The statement with `$1` in place of `%(name)s`, and the names in their order."""
+def _numbered(statement: str) -> tuple[bytes, tuple[str, ...], bool]:
+    """The statement with `$1` in place of `%(name)s`, the names in their order, whether it may outlast its transaction."""
     names: dict[str, int] = {}
     text = _NAMED.sub(lambda found: f"${names.setdefault(found[1], len(names) + 1)}", statement)
-    return text.encode(), tuple(names)
+    outlasts = _PASSING.match(text) is None or _OUTLASTING.search(text) is not None
+    return text.encode(), tuple(names), outlasts
 
 
 class _Session:
     """What lasts as long as a connection: its way of writing and reading values, and what it has prepared.
 
-    `names`: a statement and the types of its values → its name on the server.
+    `names`: a statement and the types of its values → its name on the server. `stained`: something may have been done on it
+    since it was last reset that outlasts its transaction. `clean`: it is not, and no transaction is open.
     """
 
     def __init__(self, driver: Driver) -> None:
         self.transformer = Transformer(driver)
         self.names: dict[_Key, bytes] = {}
         self.doubtful = False
-        self.clean = False  # nothing has happened on it since it was reset
+        self.stained = True  # what happened before is not known
+        self.clean = False
         self._drawn = 0
 
     def recall(self, driver: Driver) -> None:
@@ -122,30 +132,29 @@ class _Expected(NamedTuple):
 class Batch:
     """Statements on their way to the server together; results are waited for where one is asked for."""
 
-    def __init__(self, driver: Driver, session: _Session) -> None:
+    def __init__(self, driver: Driver, session: _Session, *, alone: bool) -> None:
         self._server = driver.pgconn
         self._session = session
         self._preparing: dict[_Key, bytes] = {}
         self._expected: deque[_Expected] = deque()
-        self._begun = self._server.transaction_status != pq.TransactionStatus.IDLE
+        self._begun = alone or self._server.transaction_status != pq.TransactionStatus.IDLE
 
     def send(self, statement: str, values: Mapping[str, Any] | None = None) -> Answer:
         """Queue a statement, prepared on the server the first time this connection meets it."""
-        self._session.clean = False
         if not self._begun:
-            self._begun = True
+            self._begun, self._session.clean = True, False
             self._queue(_BEGIN, {})
         return self._queue(statement, values or {})
 
     def commit(self) -> None:
         """Commit after what was sent; whoever opened the transaction then finds nothing left to commit.
 
-        The connection is reset in the same write, so that its way back to the pool costs nothing more.
+        Where something may outlast it, the connection is reset in the same write: its way back to the pool costs no more.
         """
-        for statement in (_COMMIT, *RESET):
+        for statement in (_COMMIT, *(RESET if self._session.stained else ())):
             self._queue(statement, {})
         self.wait()
-        self._session.clean = True
+        self._session.clean, self._session.stained = True, False
         self._begun = False
 
     def wait(self) -> None:
@@ -161,7 +170,8 @@ class Batch:
             self._settle()
 
     def _queue(self, statement: str, values: Mapping[str, Any]) -> Answer:
-        text, order = _numbered(statement)
+        text, order, outlasts = _numbered(statement)
+        self._session.stained |= outlasts
         params: Sequence[Buffer | None] | None = None
         types: tuple[int, ...] = ()
         formats: Sequence[pq.Format] | None = None
@@ -238,7 +248,7 @@ def doubt(connection: Connection, *_: object) -> None:
 
 
 def soil(connection: Connection) -> None:
-    """A transaction is about to be committed: what it did, if anything, came after the last reset. A listener too."""
+    """A transaction is about to be committed, by SQLAlchemy: what it did came after the last reset. A listener too."""
     session = connection.info.get(_SESSION)
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
@@ -246,22 +256,40 @@ def soil(connection: Connection) -> None:
         session.clean = False
 
 
+def stain(connection: Connection, *_: object) -> None:
+    """Something is about to be done on this connection that no batch does. A listener too."""
+    session = connection.info.get(_SESSION)
+    if session is not None:
+        session.stained, session.clean = True, False
+
+
 def is_clean(info: Mapping[str, Any]) -> bool:
-    """Whether nothing has happened on a connection since its last batch committed and reset it; `info` is its record's."""
+    """Whether a connection is as it was when last reset, with no transaction open; `info` is its record's."""
     session = info.get(_SESSION)
-    return session is not None and session.clean
+    return session is not None and session.clean and not session.stained
+
+
+def wiped(info: Mapping[str, Any]) -> None:
+    """The connection has been reset."""
+    session = info.get(_SESSION)
+    if session is not None:
+        session.stained, session.clean = False, True
 
 
 @contextmanager
-def batch(connection: Connection) -> Iterator[Batch]:
-    """One pipeline on the connection's open transaction, which begins with the first statement if it has not."""
-    driver = driver_of(connection)
+def batch(connection: Connection, *, alone: bool = False) -> Iterator[Batch]:
+    """One pipeline on the connection's open transaction, which begins with the first statement if it has not.
+
+    A batch that is `alone` on a connection with no transaction open needs neither BEGIN nor COMMIT: what it sends up to the
+    first answer asked for is a transaction of its own (PostgreSQL manual, 34.5.1.1).
+    """
+    driver = _driver(connection)
     session = connection.info.get(_SESSION)
     if session is None:
         session = connection.info[_SESSION] = _Session(driver)
     elif session.doubtful:
         session.recall(driver)
-    statements = Batch(driver, session)
+    statements = Batch(driver, session, alone=alone)
     driver.pgconn.enter_pipeline_mode()
     try:
         yield statements

@@ -27,7 +27,9 @@ _CLEAR = """SELECT statement_timestamp(),
     SELECT agreement AS agreement_id, org, hub_role, purposes, categories, valid_from, valid_until, status
     FROM agreement WHERE org = %(recipient)s) AS found),
 (SELECT json_agg(found) FROM (
-    SELECT c.child_id, c.state, r.ref AS child_ref, p.status AS plan_status
+    SELECT c.child_id, c.state, r.ref AS child_ref, p.status AS plan_status, EXISTS (
+        SELECT FROM assertion a WHERE a.child_id = c.child_id AND a.org = %(recipient)s AND a.status = 'current'
+    ) AS has_stated
     FROM child c
     LEFT JOIN pairwise_ref r ON r.child_id = c.child_id AND r.org = %(recipient)s
     LEFT JOIN plan p ON p.child_id = c.child_id
@@ -63,12 +65,16 @@ _STATUS = {"active": AgreementStatus.IN_FORCE, "suspended": AgreementStatus.SUSP
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One child as the snapshot found it: its snapshot, its state, this recipient's reference for it, its plan's status."""
+    """One child as the snapshot found it: its snapshot, its state, this recipient's reference for it, its plan's status.
+
+    `has_stated` says whether facts of this recipient's own stand in the record.
+    """
 
     snapshot: Snapshot
     state: str | None
     child_ref: str | None
     plan_status: str | None
+    has_stated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,11 @@ class SnapshotReading:
             )
             row = about.get(child, {})
             children[child] = Standing(
-                snapshot, row.get("state"), row.get("child_ref"), row.get("plan_status")
+                snapshot,
+                row.get("state"),
+                row.get("child_ref"),
+                row.get("plan_status"),
+                row.get("has_stated", False),
             )
         return Seen(
             at=at,

@@ -249,3 +249,27 @@ def test_a_batch_refuses_autocommit(worker_copy):
             pass
     finally:
         database.close()
+
+
+def test_a_batch_of_passing_statements_alone_is_not_followed_by_a_reset(one_connection):
+    with one_connection.transaction() as connection, batch(connection) as statements:
+        statements.send("SET LOCAL ROLE planhub_release")
+        statements.commit()
+    with one_connection.transaction() as connection, batch(connection) as statements:
+        statements.send("SELECT set_config('role', %(role)s, true)", {"role": "planhub_release"})
+        statements.commit()
+    with one_connection.transaction() as connection:
+        session = connection.info["planhub session"]
+        assert session.clean
+        assert not session.stained
+    assert left_on(one_connection) == ("planhub_app", "", 0)
+
+
+def test_a_batch_alone_opens_no_transaction_and_leaves_nothing_behind(one_connection):
+    for statement in ("SELECT 1", *LEFTOVERS):
+        with one_connection.transaction() as connection:
+            driver = connection.connection.driver_connection
+            with batch(connection, alone=True) as statements:
+                statements.send(statement).fetchall()
+            assert driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert left_on(one_connection) == ("planhub_app", "", 0)
