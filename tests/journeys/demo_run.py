@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from gateway.cli.demo import _start, _tell_story
+from gateway.cli.demo import start, tell_story
 from gateway.cli.demo.stage import Stage, set_stage
 from gateway.cli.demo.teller import Teller
 from gateway.store.embedded import ensure_postgres
@@ -33,8 +33,8 @@ def main(folder: Path, children: int) -> None:
         os.environ["PLANHUB_LOG_LEVEL"] = LOUDEST
         configure(LOUDEST)
         stack.enter_context(_readable_wal(stage))
-        _start(stage, stack)
-        _tell_story(stage, Teller())
+        start(stage, stack)
+        tell_story(stage, Teller())
         ask_wrongly(stage, folder / "answers")
         where = {"root": str(stage.root), "home": str(stage.settings.home), "environment": stage.environment}
         ready = folder / "ready"

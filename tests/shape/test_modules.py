@@ -9,6 +9,7 @@ from tests.paths import ROOT
 
 PACKAGES = ("adapters", "consent", "gateway", "mappings")
 MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
+USERS = sorted(p for folder in ("tests", "benchmarks") for p in (ROOT / folder).rglob("*.py"))
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base_manager"}
@@ -41,6 +42,18 @@ def test_a_function_is_short(path):
 
 def test_a_module_is_named_by_a_word_of_the_field():
     assert not [_name(path) for path in MODULES if path.stem in BANNED_NAMES]
+
+
+@pytest.mark.parametrize("path", USERS, ids=_name)
+def test_what_another_folder_takes_from_a_module_has_a_public_name(path):
+    private = [
+        f"{node.module}.{taken.name}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in PACKAGES
+        for taken in node.names
+        if taken.name.startswith("_")
+    ]
+    assert not private
 
 
 def test_nothing_is_asynchronous():

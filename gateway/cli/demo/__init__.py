@@ -26,8 +26,8 @@ def play_demo(*, once: bool, children: int) -> None:
     try:
         with set_stage(children) as stage, ExitStack() as stack:
             configure(stage.settings.log_level)
-            supervisor = _start(stage, stack)
-            _tell_story(stage, tell)
+            supervisor = start(stage, stack)
+            tell_story(stage, tell)
             show(f"\nThe story took {tell.seconds:.0f} s.")
             if not once:
                 _stay(stage, supervisor)
@@ -45,7 +45,7 @@ def _end(_number: int, _frame: object) -> None:
     sys.exit(Exit.STOPPED)
 
 
-def _start(stage: Stage, stack: ExitStack) -> Supervisor:
+def start(stage: Stage, stack: ExitStack) -> Supervisor:
     """The embedded servers, then web, worker and sweeper as processes of their own."""
     from gateway.exchange.opening import open_hub
     from gateway.store.broker import ensure_broker
@@ -70,7 +70,8 @@ def _start(stage: Stage, stack: ExitStack) -> Supervisor:
     return supervisor
 
 
-def _tell_story(stage: Stage, tell: Teller) -> None:
+def tell_story(stage: Stage, tell: Teller) -> None:
+    """Every chapter in order, on servers that `start` has started; raises Broken where one does not go as it must."""
     from gateway.cli.demo import exchanging, gathering
     from gateway.cli.demo.agency import AgencySystem
     from gateway.cli.demo.play import Play
