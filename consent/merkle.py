@@ -6,6 +6,7 @@ needed and may answer with more hashes than a tile's width (a tile stored later,
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from consent.tiles import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, Tile, right_edge, tile_at
@@ -13,6 +14,8 @@ from consent.tiles import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, Tile, right_edge,
 GetTiles = Callable[[Sequence[Tile]], Mapping[Tile, bytes]]
 """Tiles wanted → their hashes, concatenated; every tile wanted must be a key of the answer."""
 
+_HASH_BITS = HASH_BYTES.bit_length() - 1
+_TILE_BYTES = TILE_WIDTH * HASH_BYTES
 EMPTY_ROOT = sha256(b"").digest()
 """The root of the tree without leaves (RFC 6962 §2.1)."""
 
@@ -52,13 +55,26 @@ def _split(hashes: bytes) -> list[bytes]:
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
-def _perfect_root(row: list[bytes]) -> bytes:
+def _reduced(row: list[bytes]) -> bytes:
     """The root over a power of two of hashes."""
     while len(row) > 1:
         row = [
             sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=True)
         ]
     return row[0]
+
+
+@lru_cache(maxsize=512)
+def _root_in_tile(hashes: bytes) -> bytes:
+    """The root over at most a tile of hashes, concatenated; kept, since a tree's right edge changes little as it grows."""
+    return _reduced(_split(hashes))
+
+
+def _perfect_root(hashes: bytes) -> bytes:
+    """The root over a power of two of hashes, concatenated."""
+    return _reduced(
+        [_root_in_tile(hashes[at : at + _TILE_BYTES]) for at in range(0, len(hashes), _TILE_BYTES)]
+    )
 
 
 def _fold(subtrees: Sequence[bytes]) -> bytes:
@@ -79,24 +95,26 @@ def _runs(count: int, start: int = 0) -> list[Node]:
     return nodes
 
 
+def _perfect_roots(hashes: bytes) -> list[bytes]:
+    """The roots of the perfect subtrees over these hashes, the largest first."""
+    return [
+        _perfect_root(hashes[n.index << n.height + _HASH_BITS : (n.index + 1) << n.height + _HASH_BITS])
+        for n in _runs(len(hashes) // HASH_BYTES)
+    ]
+
+
 def root_of_leaves(leaves: Sequence[bytes]) -> bytes:
     """The root over leaf hashes held in memory."""
     if not leaves:
         return EMPTY_ROOT
-    row = list(leaves)
-    return _fold(
-        [_perfect_root(row[n.index << n.height : (n.index + 1) << n.height]) for n in _runs(len(row))]
-    )
+    return _fold(_perfect_roots(b"".join(leaves)))
 
 
 def root_of_edge(edge: Mapping[Tile, bytes]) -> bytes:
     """The root of a tree from its right-edge tiles alone (`consent.tiles.right_edge`)."""
     subtrees: list[bytes] = []
     for tile in sorted(edge, reverse=True):
-        row = _split(edge[tile][: tile.width * HASH_BYTES])
-        subtrees += [
-            _perfect_root(row[n.index << n.height : (n.index + 1) << n.height]) for n in _runs(len(row))
-        ]
+        subtrees += _perfect_roots(edge[tile][: tile.width * HASH_BYTES])
     return _fold(subtrees) if subtrees else EMPTY_ROOT
 
 
@@ -124,9 +142,10 @@ def integrate(size: int, leaves: Iterable[bytes], get_tiles: GetTiles) -> Growth
         pending = []
         for offset in range(0, len(row), TILE_WIDTH):
             chunk = row[offset : offset + TILE_WIDTH]
-            written[Tile(level, first + offset // TILE_WIDTH, len(chunk))] = b"".join(chunk)
+            tile = Tile(level, first + offset // TILE_WIDTH, len(chunk))
+            written[tile] = b"".join(chunk)
             if len(chunk) == TILE_WIDTH:
-                pending.append(_perfect_root(chunk))
+                pending.append(_perfect_root(written[tile]))
         edge[level] = b"".join(row[len(row) // TILE_WIDTH * TILE_WIDTH :])
         level, before = level + 1, before // TILE_WIDTH
     return Growth(total, root_of_edge({tile: edge[tile.level] for tile in right_edge(total)}), written)
@@ -266,4 +285,4 @@ def _node_in(node: Node, home: Tile, tiles: Mapping[Tile, bytes]) -> bytes:
     above = node.height % TILE_HEIGHT
     start = (node.index << above) % TILE_WIDTH
     hashes = tiles[home][start * HASH_BYTES : (start + (1 << above)) * HASH_BYTES]
-    return _perfect_root(_split(hashes))
+    return _perfect_root(hashes)
