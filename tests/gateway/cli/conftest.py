@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from gateway.cli import app
 from gateway.exchange.context import Hub
 from gateway.exchange.opening import open_hub
 from gateway.settings import load_settings
+from gateway.store import directives
 from gateway.store.logins import KEYS
+from mappings.record.category import Category
 from tests import servers
+from tests.gateway.family import Family, add_agency, now
 
 NO_BROKER = "redis://127.0.0.1:1/0"
 """Nothing listens there: no test of the command line starts a broker."""
@@ -93,3 +97,23 @@ def scan(tmp_path: Path) -> Path:
     path = tmp_path / "form.pdf"
     path.write_bytes(b"%PDF-1.7 a signed form, synthetic")
     return path
+
+
+@pytest.fixture
+def school(hub: Hub) -> str:
+    return add_agency(hub)
+
+
+@pytest.fixture
+def clinic(hub: Hub) -> str:
+    return add_agency(hub, programme=Category.HEALTH)
+
+
+@pytest.fixture
+def only(hub: Hub) -> Family:
+    """A child with one guardian."""
+    family = Family(hub)
+    link = family.guardian(family.other_link, valid_until=now() - timedelta(days=1))
+    with hub.db.transaction() as connection:
+        directives.change_link(connection, family.key, link)
+    return family
