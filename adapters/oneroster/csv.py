@@ -109,12 +109,17 @@ def _index(package: Package, roster: Roster, cut: Cut) -> None:
         package.findings.warn(IssueCode.UNRESOLVED_REFERENCE, text, file="users.csv")
 
 
+_BULK, _DELTA = Mode.BULK, Mode.DELTA
+_ORGS, _USERS = Table.ORGS, Table.USERS
+
+
 class _Check:
     """What has been read so far: repeated ids, references to nobody, and the rules of bulk and delta."""
 
     def __init__(self, package: Package, cut: Cut) -> None:
         self._package = package
         self._cut = cut
+        self._modes = {table: package.mode(table) for table in Table}
         self._rows: dict[Table, dict[str, int]] = {table: {} for table in Table}
 
     def accepted(self, table: Table) -> Iterator[Cells]:
@@ -127,16 +132,14 @@ class _Check:
 
     def is_known(self, table: Table, sourced_id: str) -> bool:
         """Whether a row of this id has been read; in a delta it may have come earlier, so everything counts as known."""
-        if self._package.mode(table) is not Mode.BULK:
-            return True
-        return sourced_id in self._rows[table]
+        return sourced_id in self._rows[table] or self._modes[table] is not _BULK
 
     def _is_new(self, table: Table, row: Row) -> bool:
         """Whether an id is new. A second row is left out where it says the same; where it does not, all is refused."""
         key, known = row.cells.get("sourcedId"), self._rows[table]
-        digest = hash(tuple(sorted(row.cells.items())))
         if key is None:
             return True
+        digest = hash(frozenset(row.cells.items()))
         if key not in known:
             known[key] = digest
             return True
@@ -150,7 +153,7 @@ class _Check:
 
     def _has_user(self, table: Table, row: Row) -> bool:
         column = _USER.get(table)
-        if column is None or self.is_known(Table.USERS, row.cells[column]):
+        if column is None or self.is_known(_USERS, row.cells[column]):
             return True
         text = f"{column} names nobody in users.csv; the row was left out."
         self._warn(IssueCode.UNRESOLVED_REFERENCE, text, table, row)
@@ -158,20 +161,25 @@ class _Check:
 
     def _expect_org(self, table: Table, row: Row) -> None:
         column = _ORG.get(table)
-        if column is not None and not self.is_known(Table.ORGS, row.cells[column]):
+        if column is not None and not self.is_known(_ORGS, row.cells[column]):
             text = f"{column} names no row of orgs.csv; the school's name is not known."
             self._warn(IssueCode.UNRESOLVED_REFERENCE, text, table, row)
 
     def _check_lifecycle(self, table: Table, row: Row) -> None:
         """CSV binding: status and dateLastModified stay empty in a bulk file, and both are needed in a delta."""
-        mode = self._package.mode(table)
-        for column in ("status", "dateLastModified"):
-            if mode is Mode.BULK and column in row.cells:
-                text = f"{column} stays empty in a bulk file; a row marked for deletion is kept as marked."
-                self._warn(IssueCode.BAD_VALUE, text, table, row)
-            if mode is Mode.DELTA and column not in row.cells:
-                text = f"{column} is needed in a delta file; the row counts as active."
-                self._warn(IssueCode.REQUIRED, text, table, row)
+        mode, cells = self._modes[table], row.cells
+        if mode is _BULK and ("status" in cells or "dateLastModified" in cells):
+            for column in ("status", "dateLastModified"):
+                if column in cells:
+                    text = (
+                        f"{column} stays empty in a bulk file; a row marked for deletion is kept as marked."
+                    )
+                    self._warn(IssueCode.BAD_VALUE, text, table, row)
+        elif mode is _DELTA:
+            for column in ("status", "dateLastModified"):
+                if column not in cells:
+                    text = f"{column} is needed in a delta file; the row counts as active."
+                    self._warn(IssueCode.REQUIRED, text, table, row)
 
     def _warn(self, code: IssueCode, text: str, table: Table, row: Row) -> None:
         self._package.findings.warn(code, text, file=self._package.files[table], row=row.number)

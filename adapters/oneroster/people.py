@@ -14,11 +14,14 @@ Lists are always there, if empty. `agents` are the users linked to this one, whi
 of a student, children of a parent.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
+
+from adapters.oneroster.tables import COLUMNS, Table
 
 Cells = Mapping[str, str]
 Person = dict[str, Any]
@@ -41,19 +44,11 @@ _ENROLLMENT = (
     "sourcedId", "status", "dateLastModified", "classSourcedId", "schoolSourcedId", "role", "primary", "beginDate",
     "endDate",
 )  # fmt: skip
-_OFTEN = frozenset(
-    {
-        "status",
-        "roleType",
-        "role",
-        "orgSourcedId",
-        "classSourcedId",
-        "schoolSourcedId",
-        "primary",
-        "beginDate",
-        "endDate",
-    }
-)
+_DEMOGRAPHICS = COLUMNS[Table.DEMOGRAPHICS].known
+_DISTINCT = frozenset({"sourcedId", "dateLastModified", "userProfileSourcedId"})
+"""Columns in which hardly two rows say the same; of the others each value is held once."""
+
+_write_card = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 _Packed = tuple[str | None, ...]
 
@@ -73,32 +68,35 @@ def user_ids(cell: str) -> list[dict[str, str]]:
     return found or [{"identifier": part} for part in listed(cell.replace("{", "").replace("}", ""))]
 
 
-def _plain(name: str, value: str) -> str:
-    return value.lower() if name in _BOOLEANS else value
-
-
 def is_student(person: Person) -> bool:
     """Whether somebody is a student anywhere: whom the OneRoster map is for."""
     return any(role.get("role") == "student" for role in person["roles"])
 
 
 def _pack(cells: Cells, names: tuple[str, ...]) -> _Packed:
-    """A row as a tuple, frequent values stored once: a district has a hundred thousand enrolments."""
+    """A row as a tuple, repeated values held once: a district has a hundred thousand enrolments."""
+    plain = _plain(cells)
     return tuple(
-        (intern(cells[name]) if name in _OFTEN else cells[name]) if name in cells else None for name in names
+        [
+            (plain[name] if name in _DISTINCT else intern(plain[name])) if name in plain else None
+            for name in names
+        ]
     )
 
 
-def _unpack(user: str, packed: _Packed, names: tuple[str, ...]) -> dict[str, Any]:
-    row = {name: _plain(name, value) for name, value in zip(names, packed, strict=True) if value is not None}
-    return {"userSourcedId": user, **row}
+def _unpack(packed: _Packed, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in zip(names, packed, strict=True) if value is not None}
+
+
+def _plain(cells: Cells) -> Cells:
+    """A row with its booleans in lower case."""
+    wrong = _BOOLEANS.intersection(cells)
+    return cells if not wrong else {**cells, **{name: cells[name].lower() for name in wrong}}
 
 
 def user_row(cells: Cells) -> dict[str, Any]:
     """A row of users with its lists as lists."""
-    row: dict[str, Any] = {
-        name: _plain(name, value) for name, value in cells.items() if name not in _ONLY_1_1
-    }
+    row: dict[str, Any] = {name: value for name, value in _plain(cells).items() if name not in _ONLY_1_1}
     row["userIds"] = user_ids(cells.get("userIds", ""))
     row["grades"] = listed(cells.get("grades", ""))
     return row
@@ -106,14 +104,14 @@ def user_row(cells: Cells) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Roster:
-    """Everything about users but the users themselves, indexed by user."""
+    """Everything about users but the users themselves, indexed by user; held small, since a district is held whole."""
 
     orgs: dict[str, dict[str, str]] = field(default_factory=dict)
-    roles: dict[str, list[_Packed]] = field(default_factory=dict)
-    demographics: dict[str, dict[str, str]] = field(default_factory=dict)
-    enrollments: dict[str, list[_Packed]] = field(default_factory=dict)
-    linked: dict[str, list[str]] = field(default_factory=dict)
-    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    roles: dict[str, tuple[_Packed, ...]] = field(default_factory=dict)
+    demographics: dict[str, _Packed] = field(default_factory=dict)
+    enrollments: dict[str, tuple[_Packed, ...]] = field(default_factory=dict)
+    linked: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    cards: dict[str, bytes] = field(default_factory=dict)  # JSON
 
     def add_org(self, cells: Cells) -> None:
         """One row of orgs."""
@@ -121,7 +119,8 @@ class Roster:
 
     def add_role(self, cells: Cells) -> None:
         """One row of roles (1.2)."""
-        self.roles.setdefault(cells["userSourcedId"], []).append(_pack(cells, _ROLE))
+        user = intern(cells["userSourcedId"])
+        self.roles[user] = (*self.roles.get(user, ()), _pack(cells, _ROLE))
 
     def add_roles_of_1_1(self, user: Cells) -> None:
         """The one role of a 1.1 user at each of its orgs; the first org counts as primary."""
@@ -139,30 +138,33 @@ class Roster:
 
     def add_demographics(self, cells: Cells) -> None:
         """One row of demographics; its sourcedId is the user's."""
-        self.demographics[cells["sourcedId"]] = {name: _plain(name, value) for name, value in cells.items()}
+        self.demographics[intern(cells["sourcedId"])] = _pack(cells, _DEMOGRAPHICS)
 
     def add_enrollment(self, cells: Cells) -> None:
         """One row of enrollments."""
-        self.enrollments.setdefault(cells["userSourcedId"], []).append(_pack(cells, _ENROLLMENT))
+        user = intern(cells["userSourcedId"])
+        self.enrollments[user] = (*self.enrollments.get(user, ()), _pack(cells, _ENROLLMENT))
 
     def link(self, user: str, agents: Iterable[str]) -> None:
         """A user names agents: each then has the other, whichever row says so."""
         for agent in agents:
             for one, other in ((user, agent), (agent, user)):
-                known = self.linked.setdefault(one, [])
+                known = self.linked.get(one, ())
                 if other not in known and one != other:
-                    known.append(other)
+                    self.linked[intern(one)] = (*known, intern(other))
 
     def add_card(self, user: Mapping[str, Any]) -> None:
         """The finished row of a user, kept where others are linked to it."""
         if user["sourcedId"] in self.linked:
-            self.cards[user["sourcedId"]] = dict(user)
+            self.cards[intern(user["sourcedId"])] = _write_card(user).encode()
 
     def person(self, user: Mapping[str, Any], metadata: Mapping[str, Any]) -> Person:
         """The joined document of one user, from its finished row."""
         me = user["sourcedId"]
         roles = self._roles(me)
-        enrollments = [_unpack(me, each, _ENROLLMENT) for each in self.enrollments.get(me, ())]
+        enrollments = [
+            {"userSourcedId": me, **_unpack(each, _ENROLLMENT)} for each in self.enrollments.get(me, ())
+        ]
         enrollments.sort(key=lambda each: each.get("beginDate", "9999"))
         schools = list(dict.fromkeys(role["orgSourcedId"] for role in roles))
         named = [*schools, *(each["schoolSourcedId"] for each in enrollments)]
@@ -171,23 +173,23 @@ class Roster:
             role["enrollments"] = [
                 each for each in enrollments if each["schoolSourcedId"] == role["orgSourcedId"]
             ]
+        if "primaryOrgSourcedId" in user:
+            named.append(user["primaryOrgSourcedId"])
         return {
             "user": {**user, "metadata": dict(metadata)},
             "roles": roles,
-            "demographics": self.demographics.get(me, {}),
+            "demographics": _unpack(self.demographics[me], _DEMOGRAPHICS) if me in self.demographics else {},
             "enrollments": [each for each in enrollments if each["schoolSourcedId"] not in schools],
             "agents": [
-                {**self.cards[each], "roles": self._roles(each)}
+                {**json.loads(self.cards[each]), "roles": self._roles(each)}
                 for each in self.linked.get(me, ())
                 if each in self.cards
             ],
-            "orgs": self._orgs(
-                [*named, *([user["primaryOrgSourcedId"]] if "primaryOrgSourcedId" in user else [])]
-            ),
+            "orgs": self._orgs(named),
         }
 
     def _roles(self, user: str) -> list[dict[str, Any]]:
-        return [_unpack(user, each, _ROLE) for each in self.roles.get(user, ())]
+        return [{"userSourcedId": user, **_unpack(each, _ROLE)} for each in self.roles.get(user, ())]
 
     def _orgs(self, named: Iterable[str]) -> list[dict[str, str]]:
         """The orgs named and those above them, each once; a circle among parents ends."""

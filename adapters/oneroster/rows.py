@@ -24,7 +24,7 @@ _BOM = b"\xef\xbb\xbf"
 _STRICT_RECORD = re.compile(r'(?:"(?:[^"]|"")*+"|[^",\r\n]*+)(?:,(?:"(?:[^"]|"")*+"|[^",\r\n]*+))*+\r?\n?\Z')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """One row by the standard's column names, empty cells left out. `number` counts records, the header being 1."""
 
@@ -42,10 +42,11 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Heading:
-    """What stands in each position: a standard column, an extension's own name, or neither."""
+    """What stands in each position: a standard column (passwords apart), an extension's own name, a password, or neither."""
 
     names: tuple[str | None, ...]
-    extensions: tuple[str | None, ...]
+    extensions: tuple[tuple[int, str], ...]
+    passwords: tuple[int, ...]
 
 
 class _NotText(Exception):  # noqa: N818 - carries a place, not an error
@@ -96,7 +97,7 @@ def records(archive: Archive, name: str, findings: Findings) -> Iterator[tuple[i
             cells = next(reader)
             if not cells or (len(cells) == 1 and not cells[0].strip()):
                 continue  # an empty line at the end, or between blocks
-            if lines.done or len(lines.record) > 1 or any('"' in cell for cell in cells):
+            if lines.done or len(lines.record) > 1 or ('"' in lines.record[0] and '"' in "".join(cells)):
                 _check_quotes(lines.record, name, number, findings)
             yield number, cells
     except StopIteration:
@@ -167,11 +168,12 @@ def _heading(headings: list[str], name: str, table: Table, findings: Findings) -
         )
         return None
     names = [canonical(table, heading) for heading in headings]
-    extensions: list[str | None] = []
+    extensions: list[tuple[int, str]] = []
     for position, (heading, known) in enumerate(zip(headings, names, strict=True), start=1):
-        extension = heading.strip().lower().startswith(EXTENSION_PREFIXES)
-        extensions.append(heading.strip() if known is None and extension else None)
-        if known is None and not extension and heading.strip():
+        extension = known is None and heading.strip().lower().startswith(EXTENSION_PREFIXES)
+        if extension:
+            extensions.append((position - 1, heading.strip()))
+        elif known is None and heading.strip():
             text = f"Column {position} is not one of OneRoster's {table.value} columns; it was not read."
             findings.warn(IssueCode.UNKNOWN_FIELD, text, file=name, row=1, column=position)
         elif known is not None and heading != known:
@@ -187,22 +189,26 @@ def _heading(headings: list[str], name: str, table: Table, findings: Findings) -
         text = f"The column {missing[0]} is missing from the header. Add it; the first row must name the columns."
         findings.error(IssueCode.BAD_HEADER, text, file=name, row=1)
         return None
-    return _Heading(tuple(names), tuple(extensions))
+    passwords = [number for number, name in enumerate(names) if name == PASSWORD]
+    passwords += [number for number, name in extensions if PASSWORD in name.lower()]
+    return _Heading(
+        tuple(None if name == PASSWORD else name for name in names),
+        tuple((number, name) for number, name in extensions if number not in passwords),
+        tuple(passwords),
+    )
 
 
 def _row(number: int, cells: list[str], heading: _Heading, cut: Cut) -> Row:
-    known: dict[str, str] = {}
-    extensions: dict[str, str] = {}
-    for cell, name, extension in zip(cells, heading.names, heading.extensions, strict=False):
-        value = cell.strip()
-        if not value:
-            continue
-        if name == PASSWORD or (extension is not None and PASSWORD in extension.lower()):
-            cut.passwords += 1
-        elif name is not None:
-            known[name] = value
-        elif extension is not None:
-            extensions[extension] = value
+    known = {
+        name: value
+        for name, cell in zip(heading.names, cells, strict=False)
+        if name is not None and (value := cell.strip())
+    }
+    for at in heading.passwords:
+        cut.passwords += at < len(cells) and bool(cells[at].strip())
+    extensions = {
+        name: value for at, name in heading.extensions if at < len(cells) and (value := cells[at].strip())
+    }
     return Row(number, known, extensions)
 
 
@@ -210,8 +216,9 @@ def _is_complete(
     row: Row, cells: list[str], heading: _Heading, name: str, table: Table, findings: Findings
 ) -> bool:
     """Whether the row can be used; a row that lacks what it needs is left out with a warning."""
-    missing = next((each for each in COLUMNS[table].required if each not in row.cells), None)
-    if missing is not None:
+    required = COLUMNS[table].required
+    if not row.cells.keys() >= set(required):
+        missing = next(each for each in required if each not in row.cells)
         column = heading.names.index(missing) + 1
         text = f"The row was left out because {missing} is empty."
         findings.warn(IssueCode.REQUIRED, text, file=name, row=row.number, column=column)
@@ -219,7 +226,7 @@ def _is_complete(
     if len(cells) < len(heading.names):
         text = f"The row has {len(cells)} cells under {len(heading.names)} headings; the missing ones count as empty."
         findings.warn(IssueCode.BAD_ROW, text, file=name, row=row.number)
-    if any(len(value) > MAX_CELL_CHARS for value in row.cells.values()):
+    if max(map(len, row.cells.values())) > MAX_CELL_CHARS:
         findings.warn(
             IssueCode.TOO_LARGE,
             "The row was left out because a cell is unreasonably long.",

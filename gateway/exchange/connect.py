@@ -43,6 +43,9 @@ LAYOUTS: Mapping[str, tuple[Layout, str]] = {
 """The sheets the hub reads: their layout and the resource their rows are."""
 
 
+_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
 class Misconfigured(Exception):  # noqa: N818 - reads as what happened
     """A connection lacks an option it needs. The text names it; `planhub apply` mends it."""
 
@@ -146,7 +149,7 @@ def package_documents(bundle: OneRosterBundle) -> Iterator[Pulled]:
             record_id=user["sourcedId"],
             version=user.get("dateLastModified"),
             operation=Operation.DELETE if gone else Operation.UPSERT,
-            raw=json.dumps(person, ensure_ascii=False, separators=(",", ":")).encode(),
+            raw=_write(person).encode(),
             body=person,
         )
     yield Watermark(None, full=bundle.mode is not Mode.DELTA)
@@ -199,7 +202,7 @@ def sheet_documents(
             record_id=body.get("row_id", f"{sheet_id}:{row.number}"),
             version=None,
             operation=Operation.UPSERT,
-            raw=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+            raw=_write(body).encode(),
             body=body,
         )
     yield Watermark(None, full=False)

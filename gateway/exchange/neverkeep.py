@@ -35,36 +35,6 @@ _CODE_FIELDS = ("descriptor", "system", "type", "code", "use", "kind", "identifi
 _NUMBER = re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
 """A number as the Social Security Administration issues it (POMS RM 10201.030): never area 000, 666 or 900-999."""
 
-_WORDS = (
-    *(
-        b"ssn",
-        b"social",
-        b"socsec",
-        b"soc_sec",
-        b"soc-sec",
-        b"citizen",
-        b"immigra",
-        b"visa",
-        b"passw",
-        b"passph",
-        b"pwd",
-    ),
-    *(
-        b"refugee",
-        b"asyl",
-        b"undocumented",
-        b"alien",
-        b"green card",
-        b"green_card",
-        b"greencard",
-        b"naturali",
-    ),
-    *(b"resident", b"113883"),
-)
-_SHAPES = re.compile(rb"\d{3}-\d\d-\d{4}|\\u00[0-7]")
-"""Bytes with none of these words, in any case, no such digits and no escaped letter that could hide one, hold nothing to
-cut; most documents are done there."""
-
 _GONE = object()
 MAX_DEPTH = 64
 
@@ -80,9 +50,6 @@ class Kept:
 
 def cut(raw: bytes, body: Mapping[str, Any]) -> Kept:
     """What may be kept of a received record, and how many things were cut."""
-    lower = raw.lower()
-    if not any(word in lower for word in _WORDS) and _SHAPES.search(raw) is None:
-        return Kept(raw, body, 0)
     count = [0]
     kept = _object(body, count, 0)
     if not count[0]:
@@ -91,27 +58,45 @@ def cut(raw: bytes, body: Mapping[str, Any]) -> Kept:
     return Kept(json.dumps(rest, ensure_ascii=False, separators=(",", ":")).encode(), rest, count[0])
 
 
-@lru_cache(maxsize=8_192)
-def _named(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+_NOTHING, _CODES, _NEVER = range(3)
+"""What a field's name says of what it holds."""
 
 
-@lru_cache(maxsize=8_192)
+class _Names(dict[str, int]):
+    """What fields' names say, each worked out once; names come from outside, so only so many are remembered."""
+
+    def __missing__(self, name: str) -> int:
+        named = "".join(letter for letter in name.lower() if letter.isalnum())
+        if _FIELD.search(named) is not None:
+            says = _NEVER
+        else:
+            says = _CODES if named.endswith(_CODE_FIELDS) else _NOTHING
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        self[name] = says
+        return says
+
+
+_MOST_NAMES = 8_192
+_NAMES = _Names()
+
+
 def never_field(name: str) -> bool:
     """Whether a field of this name is never kept, however it is written (`SSN`, `social_security_no`)."""
-    return _FIELD.search(_named(name)) is not None
+    return _NAMES[name] == _NEVER
 
 
 @lru_cache(maxsize=8_192)
-def _holds_codes(name: str) -> bool:
-    return _named(name).endswith(_CODE_FIELDS)
+def _never_code(value: str) -> bool:
+    return _CODE.search(value) is not None
 
 
 def _value(value: Any, count: list[int], depth: int) -> Any:
+    """The value without what is never kept: itself where there is nothing of it, as in most of what comes."""
     if isinstance(value, str):
         kept, found = _NUMBER.subn("", value)
         count[0] += found
-        return kept
+        return kept if found else value
     if isinstance(value, dict):
         return _object(value, count, depth + 1)
     if isinstance(value, list):
@@ -120,8 +105,9 @@ def _value(value: Any, count: list[int], depth: int) -> Any:
 
 
 def _array(value: list[Any], count: list[int], depth: int) -> list[Any]:
+    before = count[0]
     kept = [_value(member, count, depth) for member in value]
-    return [member for member in kept if member is not _GONE]
+    return value if count[0] == before else [member for member in kept if member is not _GONE]
 
 
 def _object(value: Mapping[str, Any], count: list[int], depth: int) -> Any:
@@ -129,17 +115,24 @@ def _object(value: Mapping[str, Any], count: list[int], depth: int) -> Any:
     if depth > MAX_DEPTH:  # adapters refuse such depth; were one to get here, nothing below is kept
         count[0] += 1
         return _GONE
-    kept: dict[str, Any] = {}
+    changed: dict[str, Any] = {}
     for name, member in value.items():
-        if never_field(name):
+        says = _NAMES[name]
+        if says == _NOTHING and member.__class__ is str and "-" not in member:
+            continue  # nearly all there is
+        if says == _NEVER:
             count[0] += 1
-            continue
-        if isinstance(member, str) and _holds_codes(name) and _CODE.search(member):
+            changed[name] = _GONE
+        elif says == _CODES and isinstance(member, str) and _never_code(member):
             count[0] += 1
             if depth:
                 return _GONE
-            continue
-        rest = _value(member, count, depth)
-        if rest is not _GONE:
-            kept[name] = rest
-    return kept
+            changed[name] = _GONE
+        else:
+            rest = _value(member, count, depth)
+            if rest is not member:
+                changed[name] = rest
+    if not changed:
+        return value
+    kept = ((name, changed.get(name, member)) for name, member in value.items())
+    return {name: member for name, member in kept if member is not _GONE}
