@@ -95,7 +95,6 @@ def work_lane(
             return None
         turn = _Turn(hub, claim, going, at + hub.pace.longest_turn)
         found = _begin(turn, statements)
-        statements.commit()
     while isinstance(found, Waiting):
         attempt_id = hub.ids()
         sent = _attempt(turn, found, attempt_id)
@@ -104,28 +103,42 @@ def work_lane(
 
 
 def _begin(turn: _Turn, statements: Batch) -> Waiting | Step:
-    """The lane's next delivery, counted before any work is done on it; or why there is none now."""
+    """The lane's next delivery, counted before any work is done on it; or why there is none now. Commits."""
     hub, claim = turn.hub, turn.claim
     while turn.goes_on():
         at = hub.clock()
         begun = outbox.begin_next(statements, claim, at)
         breaker = breakers.look(statements, claim.recipient)
         lanes.close_if_empty(statements, claim)
+        statements.commit()
         waiting = outbox.begun(begun)
         if waiting is None:
             return Step.EMPTY
         ended = _past_hope(hub, waiting, at)
+        if ended is None and breakers.is_closed(breaker):
+            return waiting
+        if lanes.holds(statements, claim, at + hub.pace.lease) is None:
+            statements.commit()
+            return Step.LOST
         if ended is not None:
             _end(statements, claim, waiting, ended.value, at)
             turn.done += 1
-            continue
-        if breakers.may_send(statements, breaker, claim.recipient, at, hub.pace.lease):
-            return waiting
-        outbox.uncount(statements, waiting.delivery_id)
-        lanes.let_go(statements, claim, at + hub.pace.breaker_wait)
-        return Step.WAITS
+        else:
+            return _knock(turn, statements, waiting, at)
     lanes.let_go(statements, claim, hub.clock())
+    statements.commit()
     return Step.BACK
+
+
+def _knock(turn: _Turn, statements: Batch, waiting: Waiting, at: datetime) -> Waiting | Step:
+    """The recipient's breaker is not closed: be the one that finds out whether it is back, or wait. Commits."""
+    pace, recipient = turn.hub.pace, turn.claim.recipient
+    probes = breakers.take_probe(statements, recipient, at, pace.lease)
+    if not probes:
+        outbox.uncount(statements, waiting.delivery_id)
+        lanes.let_go(statements, turn.claim, at + pace.breaker_wait)
+    statements.commit()
+    return waiting if probes else Step.WAITS
 
 
 def _past_hope(hub: Hub, waiting: Waiting, at: datetime) -> End | None:
@@ -200,12 +213,11 @@ def _write(turn: _Turn, waiting: Waiting, attempt_id: UUID, sent: Sent) -> Waiti
 
 def _go_on(turn: _Turn, statements: Batch, step: Step) -> Waiting | Step:
     """Commit, with the next delivery begun where the lane goes on."""
-    found: Waiting | Step = step
     if step is Step.SENT:
         turn.done += 1
-        found = _begin(turn, statements)
+        return _begin(turn, statements)
     statements.commit()
-    return found
+    return step
 
 
 def _row(waiting: Waiting, attempt_id: UUID, sent: Sent, at: datetime) -> AttemptRow:

@@ -27,7 +27,7 @@ class Trip:
 
 
 def look(statements: Batch, recipient: str) -> Answer:
-    """How the recipient's breaker stands; hand the answer to `may_send`."""
+    """How the recipient's breaker stands; read the answer with `is_closed`."""
     return statements.send(
         "SELECT 1 FROM breaker WHERE recipient = %(recipient)s AND state <> 'closed'",
         {"recipient": recipient},
@@ -40,14 +40,16 @@ _PROBE = """
 """
 
 
-def may_send(statements: Batch, found: Answer, recipient: str, at: datetime, lease: timedelta) -> bool:
-    """Whether a delivery to this recipient may be tried now. `found` is what `look` was answered.
+def is_closed(found: Answer) -> bool:
+    """Whether deliveries to the recipient go through, by what `look` was answered."""
+    return found.fetchone() is None
 
-    Where the breaker is open and its wait is over, the first caller becomes the probe and everybody else waits: for the
-    probe's answer, or for `lease` where the probe died.
+
+def take_probe(statements: Batch, recipient: str, at: datetime, lease: timedelta) -> bool:
+    """Where the wait of a breaker that is not closed is over, the first caller becomes the probe; whether it is this one.
+
+    Everybody else waits: for the probe's answer, or for `lease` where the probe died.
     """
-    if found.fetchone() is None:
-        return True
     probe = {"recipient": recipient, "at": at, "until": at + lease}
     return statements.send(_PROBE, probe).fetchone() is not None
 

@@ -29,24 +29,26 @@ class Claim:
 
 
 _DUE = """
-    SELECT l.recipient, l.child_id, l.fence FROM lane l
-    WHERE l.next_at <= %(at)s AND (l.locked_until IS NULL OR l.locked_until <= %(at)s) {which}
+    SELECT l.recipient, l.child_id, l.fence FROM {lanes} l
+    WHERE l.next_at <= %(at)s AND (l.locked_until IS NULL OR l.locked_until <= %(at)s)
         AND NOT EXISTS (SELECT FROM breaker b
             WHERE b.recipient = l.recipient AND b.state <> 'closed' AND b.probe_at > %(at)s)
     ORDER BY l.next_at LIMIT {limit}
 """
+_NAMED = """
+    (SELECT * FROM lane WHERE recipient = %(recipient)s AND child_id = %(child)s FOR UPDATE SKIP LOCKED OFFSET 0)
+"""
+"""A lane by its key and by nothing else: OFFSET keeps the planner from looking for it among all that are due."""
 
 _CLAIM = """
     UPDATE lane SET fence = fence + 1, locked_until = %(until)s
-    WHERE (recipient, child_id) = (SELECT recipient, child_id FROM ({due} FOR UPDATE OF l SKIP LOCKED) AS due)
+    WHERE (recipient, child_id) = (SELECT recipient, child_id FROM ({due}) AS due)
     RETURNING recipient, child_id, fence
 """
 
-_CLAIM_ANY = _CLAIM.format(due=_DUE.format(which="", limit=1))
-_CLAIM_ONE = _CLAIM.format(
-    due=_DUE.format(which="AND l.recipient = %(recipient)s AND l.child_id = %(child)s", limit=1)
-)
-_DUE_LANES = _DUE.format(which="", limit="%(most)s")
+_CLAIM_ANY = _CLAIM.format(due=_DUE.format(lanes="lane", limit=1) + "FOR UPDATE OF l SKIP LOCKED")
+_CLAIM_ONE = _CLAIM.format(due=_DUE.format(lanes=_NAMED, limit=1))
+_DUE_LANES = _DUE.format(lanes="lane", limit="%(most)s")
 
 
 def claim_lane(

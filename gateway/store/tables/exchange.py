@@ -35,7 +35,23 @@ delivery = Table(
     Index(
         "ix_delivery_lane", "recipient", "child_id", "position", postgresql_where=text("state = 'pending'")
     ),
-    Index(None, "state"),
+    # the plan a recipient got last by a connection
+    Index(
+        "ix_delivery_sent",
+        "recipient",
+        "child_id",
+        "connection",
+        "position",
+        postgresql_where=text("state = 'delivered' AND topic = 'plan'"),
+    ),
+    # what needs a person. No index leads with the state of those that wait: while few do, the planner would take it for the
+    # shortest way to the next of a lane, and keep to that plan when many wait
+    Index(
+        "ix_delivery_stuck",
+        "state",
+        "updated_at",
+        postgresql_where=text("state = ANY (ARRAY['dead', 'held', 'withheld'])"),
+    ),
 )
 
 lane = Table(

@@ -111,7 +111,8 @@ CREATE TABLE delivery (
     CONSTRAINT pk_delivery PRIMARY KEY (delivery_id)
 );
 CREATE INDEX ix_delivery_lane ON delivery (recipient, child_id, position) WHERE state = 'pending';
-CREATE INDEX ix_delivery_state ON delivery (state);
+CREATE INDEX ix_delivery_sent ON delivery (recipient, child_id, connection, position) WHERE state = 'delivered' AND topic = 'plan';
+CREATE INDEX ix_delivery_stuck ON delivery (state, updated_at) WHERE state = ANY (ARRAY['dead', 'held', 'withheld']);
 
 CREATE TABLE directive (
     directive_id uuid NOT NULL,
