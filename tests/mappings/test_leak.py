@@ -28,7 +28,8 @@ from mappings.record.kind import MODEL, Kind
 from mappings.view import RecordView, ViewedAssertion
 from mappings.webhook.event import Envelope, EventType
 from mappings.webhook.event import from_view as event_from_view
-from tests.mappings.views import AT, ORGANIZATIONS, fact, view, whole_child, without
+from tests.mappings.child import whole_child
+from tests.mappings.views import AT, ORGANIZATIONS, fact, view, without
 
 SYSTEM = "https://hub.larkspur.test/id"
 EVERY_CATEGORY = pytest.mark.parametrize("category", Category)

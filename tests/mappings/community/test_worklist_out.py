@@ -13,7 +13,8 @@ from mappings.record.category import Category
 from mappings.record.issue import IssueCode
 from mappings.record.kind import Kind
 from mappings.view import ViewedAssertion
-from tests.mappings.views import ORGANIZATIONS, fact, identity_facts, referral_facts, view
+from tests.mappings.child import identity_facts, referral_facts
+from tests.mappings.views import ORGANIZATIONS, fact, view
 
 ASKED = SheetReferral("r-pantry", "ref-71", "district")
 

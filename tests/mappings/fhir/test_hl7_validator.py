@@ -12,10 +12,12 @@ import pytest
 from mappings.fhir.bindings import check_vocabulary, vocabulary
 from mappings.record.category import Category
 from mappings.record.referral import ReferralState
+from tests.mappings.child import identity_facts, referral_facts, whole_child
+from tests.mappings.child_plan import plan_facts
 from tests.mappings.fhir.bundles import PANTRY, made
 from tests.mappings.fhir.hl7_validator import Finding, running
 from tests.mappings.fhir.test_profiles import MUTANTS, claimant
-from tests.mappings.views import identity_facts, plan_facts, referral_facts, whole_child, without
+from tests.mappings.views import without
 
 pytestmark = [
     pytest.mark.peer,

@@ -17,8 +17,9 @@ from mappings.record.issue import IssueCode, Severity
 from mappings.record.kind import MODEL, Kind
 from mappings.record.regime import Regime
 from mappings.record.sensitivity import Label
+from tests.mappings.child import whole_child
 from tests.mappings.fhir.bundles import SYSTEM, made
-from tests.mappings.views import fact, whole_child
+from tests.mappings.views import fact
 from tests.paths import corpus
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"

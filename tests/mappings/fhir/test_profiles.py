@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from mappings.fhir.profiles import GRAVITY, US_CORE, check_profiles, parse_profiles, profiles
+from tests.mappings.child import whole_child
 from tests.mappings.fhir.bundles import PANTRY, made, resources
-from tests.mappings.views import whole_child
 
 Change = Callable[[dict[str, Any]], object]
 BUNDLE = made(whole_child(), referral=PANTRY)

@@ -10,7 +10,9 @@ from mappings.record.category import Category
 from mappings.record.kind import Kind
 from mappings.view import ViewedAssertion
 from mappings.webhook.event import Envelope, EventType, WebhookEvent, from_view, notification
-from tests.mappings.views import ORGANIZATIONS, fact, identity_facts, plan_facts, private_facts, view
+from tests.mappings.child import identity_facts, private_facts
+from tests.mappings.child_plan import plan_facts
+from tests.mappings.views import ORGANIZATIONS, fact, view
 
 ENVELOPE = Envelope(
     id="0192f0c1-7000-7000-8000-00000000d1d1",
