@@ -25,7 +25,7 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@pytest.mark.parametrize("path", [*MODULES, *USERS], ids=_name)
 def test_a_module_is_short(path):
     assert len(path.read_text().splitlines()) <= LONGEST_MODULE
 
