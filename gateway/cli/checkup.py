@@ -10,11 +10,13 @@ from typing import Any
 from cryptography import x509
 from sqlalchemy import select
 
+from consent.agreement import AgreementStatus
 from gateway.exchange.context import Hub, SecretMissing
 from gateway.exchange.opening import open_hub
 from gateway.settings import Settings
 from gateway.store import tables
 from gateway.store.broker import BrokerError, ensure_broker
+from gateway.store.configuration import read_place
 
 SOON = timedelta(days=30)
 OWNER_ONLY = 0o600
@@ -131,7 +133,9 @@ def _agreements(hub: Hub) -> Iterator[Finding]:
     a = tables.agreement
     now = hub.clock()
     with hub.db.transaction() as conn:
-        rows = conn.execute(select(a.c.agreement, a.c.valid_until).where(a.c.status == "active")).all()
+        in_force = a.c.status == AgreementStatus.IN_FORCE
+        rows = conn.execute(select(a.c.agreement, a.c.valid_until).where(in_force)).all()
+        zone = read_place(conn).zone
     if not rows:
         yield Finding(
             Verdict.WARN,
@@ -145,7 +149,7 @@ def _agreements(hub: Hub) -> Iterator[Finding]:
             yield Finding(
                 verdict,
                 "agreements",
-                f"{row.agreement} ends {row.valid_until:%Y-%m-%d}",
+                f"{row.agreement} ends {row.valid_until.astimezone(zone):%Y-%m-%d}",
                 "renew it and planhub apply",
             )
 

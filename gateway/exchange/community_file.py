@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from consent.agreement import HubRole
+from consent.agreement import AgreementStatus, HubRole
 from consent.law import DEFAULT, Slug
 from consent.vocabulary import Purpose
 from gateway.store.clients import Scope
@@ -100,7 +100,7 @@ class Agreement(_Strict):
             "categories": [category.value for category in self.categories],
             "valid_from": datetime.combine(self.starts, time(), zone),
             "valid_until": datetime.combine(self.ends, time(), zone),
-            "status": "active",
+            "status": AgreementStatus.IN_FORCE.value,
         }
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects.postgresql import insert
 
+from consent.agreement import AgreementStatus
 from consent.law import DEFAULT
 from gateway.store import tables
 
@@ -55,7 +56,7 @@ def read_place(conn: Connection) -> Place:
 
 def out_of_use(name: str) -> str:
     """The status that says a row is no longer in use."""
-    return "ended" if name == "agreement" else "retired"
+    return AgreementStatus.ENDED.value if name == "agreement" else "retired"
 
 
 def _table(name: str) -> Table:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from consent.agreement import Agreement, AgreementStatus
+from consent.agreement import Agreement
 from consent.guardian import ChildFacts, Restraint
 from consent.law import Law
 from consent.request import Snapshot
@@ -58,9 +58,6 @@ _SEALED = """SELECT
 (SELECT json_agg(found) FROM (
     SELECT child_id, encode(body, 'base64') AS body
     FROM child_fact WHERE child_id = ANY(%(children)s)) AS found)"""
-
-_STATUS = {"active": AgreementStatus.IN_FORCE, "suspended": AgreementStatus.SUSPENDED}
-"""A configured agreement's status; whatever else stands there has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,5 +183,4 @@ def _facts(key: ChildKey, _: dict[str, Any], sealed: bytes) -> ChildFacts:
 
 
 def _agreement(clear: dict[str, Any]) -> Agreement:
-    clear["status"] = _STATUS.get(clear["status"], AgreementStatus.ENDED)
     return Agreement.model_validate(clear)

@@ -82,7 +82,7 @@ def add_agency(
             connection.execute(
                 text(
                     "INSERT INTO agreement (agreement, org, hub_role, purposes, categories, valid_from, valid_until, "
-                    "status) VALUES (:org, :org, 'intermediary', :purposes, :categories, :start, :end, 'active')"
+                    "status) VALUES (:org, :org, 'intermediary', :purposes, :categories, :start, :end, 'in-force')"
                 ),
                 {
                     "org": org,

@@ -1,6 +1,16 @@
 """The community, its agencies, their agreements and how their systems are reached. Configuration, applied from the community file."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from gateway.store.tables.base import counter, metadata, moment, texts
@@ -41,6 +51,7 @@ agreement = Table(
     moment("valid_from"),
     moment("valid_until"),
     Column("status", Text, nullable=False),
+    CheckConstraint(text("status IN ('draft', 'in-force', 'suspended', 'ended')"), name="status"),
 )
 
 agreement_epoch = Table(

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from consent.agreement import AgreementStatus
 from consent.directive import State
@@ -165,18 +165,20 @@ def test_children_of_one_look_do_not_mix(hub, clinic):
         assert snapshot.child_epoch == 1 + (family.child in permits)
 
 
-def test_a_retired_agreement_has_ended(hub, family, clinic):
+def test_an_agreement_stands_as_the_database_says_in_the_words_of_consent(hub, family, clinic):
     def status() -> list[AgreementStatus]:
         snapshot = look(hub, family, recipient=clinic).children[family.child].snapshot
         return [agreement.status for agreement in snapshot.agreements]
 
     assert status() == [AgreementStatus.IN_FORCE]
-    for stored, meant in (("suspended", AgreementStatus.SUSPENDED), ("retired", AgreementStatus.ENDED)):
+    change = text("UPDATE agreement SET status = :s WHERE org = :o")
+    for meant in AgreementStatus:
         with hub.db.transaction() as connection:
-            connection.execute(
-                text("UPDATE agreement SET status = :s WHERE org = :o"), {"s": stored, "o": clinic}
-            )
+            connection.execute(change, {"s": meant.value, "o": clinic})
         assert status() == [meant]
+    for other in ("active", "retired", ""):
+        with pytest.raises(IntegrityError), hub.db.transaction() as connection:
+            connection.execute(change, {"s": other, "o": clinic})
 
 
 def test_the_child_nobody_knows_has_a_lock_and_nothing_else(hub):

@@ -29,7 +29,7 @@ BEGIN
         SELECT topic FROM unnest(new_row.categories) AS topic
         WHERE NOT EXISTS (
             SELECT FROM public.agreement g
-            WHERE g.org = new_row.recipient AND g.status = 'active' AND new_row.purpose = ANY (g.purposes)
+            WHERE g.org = new_row.recipient AND g.status = 'in-force' AND new_row.purpose = ANY (g.purposes)
                 AND topic = ANY (g.categories)
                 AND g.valid_from <= new_row.at AND new_row.at < g.valid_until
         )

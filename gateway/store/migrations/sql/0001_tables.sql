@@ -469,6 +469,7 @@ CREATE TABLE agreement (
     valid_until timestamptz NOT NULL,
     status text NOT NULL,
     CONSTRAINT pk_agreement PRIMARY KEY (agreement),
+    CONSTRAINT ck_agreement_status CHECK (status IN ('draft', 'in-force', 'suspended', 'ended')),
     CONSTRAINT fk_agreement_org FOREIGN KEY(org) REFERENCES org (org)
 );
 
