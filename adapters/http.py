@@ -5,8 +5,10 @@ httpx2's transport is driven directly, without its client: no cookie jar, no env
 """
 
 import ssl
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -32,6 +34,27 @@ _PERMANENT: dict[int, Cause] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Cause.TOO_LARGE,
     HTTPStatus.NOT_IMPLEMENTED: Cause.UNSUPPORTED,
 }
+
+
+_block = threading.local()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Everything this thread asks of partners in the block is over in that time, however many requests it takes."""
+    before = getattr(_block, "end", None)
+    end = time.monotonic() + seconds
+    _block.end = end if before is None else min(before, end)
+    try:
+        yield
+    finally:
+        _block.end = before
+
+
+def time_left() -> float | None:
+    """Seconds that `within` still leaves this thread, 0 when they are over; None outside of it."""
+    end = getattr(_block, "end", None)
+    return None if end is None else max(0.0, end - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +195,11 @@ class HttpClient:
         request = self._request(method, url, params, headers, content, opened)
         if isinstance(request, Refused):
             return request
-        self._deadline.at = self._deadline.monotonic() + self.limits.total_s
+        left = time_left()
+        if left == 0:
+            return Transient(Cause.TIMEOUT)
+        allowed = self.limits.total_s if left is None else min(left, self.limits.total_s)
+        self._deadline.at = self._deadline.monotonic() + allowed
         self._deadline.plain = request.url.scheme == "http"
         try:
             response = self._transport.handle_request(request)

@@ -20,8 +20,8 @@ from uuid import UUID
 
 import jwt
 
-from adapters.http import HttpClient, Reply, failure_of
-from adapters.port import Cause, Failure, Malformed, Refused, Unauthorized
+from adapters.http import HttpClient, Reply, failure_of, time_left
+from adapters.port import Cause, Failure, Malformed, Refused, Transient, Unauthorized
 from adapters.received import parse_json
 
 RENEW_AT = 0.8
@@ -126,13 +126,18 @@ class TokenSource:
 
     def token(self) -> str | Failure:
         """A token that is good for now, from the cache or from the partner."""
-        with self._lock:
+        left = time_left()
+        if not self._lock.acquire(timeout=-1 if left is None else left):
+            return Transient(Cause.TIMEOUT)  # another thread is still asking for it
+        try:
             if self._token is None or self._monotonic() >= self._token.renew_at:
                 fetched = self._fetch()
                 if not isinstance(fetched, _Token):
                     return fetched
                 self._token = fetched
             return self._token.value
+        finally:
+            self._lock.release()
 
     def forget(self, value: str) -> None:
         """Drop a token the partner refused, unless another thread has replaced it already."""

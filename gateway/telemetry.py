@@ -29,6 +29,7 @@ class LogCode(StrEnum):
     DELIVERY_FAULT = "delivery-fault"
     LIBRARY = "library"
     RING_LOST = "ring-lost"
+    TASK_FAULT = "task-fault"
     UNCAUGHT = "uncaught"
 
 

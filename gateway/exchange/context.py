@@ -45,7 +45,8 @@ def time_ordered_id() -> UUID:
 class Pace:
     """How patiently partners are treated. Every wait is bounded, and every number can be made small in a test.
 
-    `lease`: how long a worker may hold a lane without a sign of life; longer than any one send may take.
+    `lease`: how long a worker may hold a lane without a sign of life; longer than any one attempt may take.
+    `longest_attempt`: what all that one attempt asks of a partner may take together.
     `first_wait`, `longest_wait`: full-jitter backoff of a lane, doubling between the two.
     `give_up`: a delivery that could not be sent this long after it was made is dead.
     `breaker_failures`, `breaker_wait`: failures in a row that stop all traffic to a partner, and for how long.
@@ -56,6 +57,7 @@ class Pace:
     """
 
     lease: timedelta = timedelta(minutes=2)
+    longest_attempt: timedelta = timedelta(seconds=75)
     first_wait: timedelta = timedelta(seconds=10)
     longest_wait: timedelta = timedelta(hours=1)
     give_up: timedelta = timedelta(days=3)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from adapters.community.webhook import BadSecret
+from adapters.http import within
 from adapters.port import (
     Cause,
     Delivered,
@@ -56,7 +57,7 @@ class Result(StrEnum):
     TRANSIENT = "transient"
     UNCLEAR = "unclear"  # it may have arrived
     PERMANENT = "permanent"
-    FAULT = "fault"  # something here that was not foreseen: it says nothing about the partner
+    FAULT = "fault"  # the hub's own, foreseen or not: it says nothing about the partner
 
 
 class SendCause(StrEnum):
@@ -69,6 +70,7 @@ class SendCause(StrEnum):
     FAULT = "fault"
     DATABASE = "database-away"
     OLD_RULES = "rules-changed"  # this process has loaded other rules than those in force
+    LANE_LOST = "lane-lost"  # another worker has taken it in the meantime
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def attempt(hub: Hub, claim: Claim, waiting: Waiting, attempt_id: UUID) -> Sent:
         what = errand(hub, claim, waiting, attempt_id)
         if isinstance(what, Nothing):
             return Sent(Result.NOTHING, what.value)
-        sent = _through(hub, destination(hub, what.row), what, waiting.last_digest)
+        with within(hub.pace.longest_attempt.total_seconds()):
+            sent = _through(hub, claim, destination(hub, what.row), what, waiting.last_digest)
     except Unfit:
         sent = Sent(Result.PERMANENT, SendCause.UNFIT.value)
     except (Misconfigured, BadSecret, ConnectionMissing, MapMissing):
@@ -104,7 +107,7 @@ def attempt(hub: Hub, claim: Claim, waiting: Waiting, attempt_id: UUID) -> Sent:
     return replace(sent, milliseconds=int((time.monotonic() - began) * 1000))
 
 
-def _through(hub: Hub, way: Destination, what: Errand, last_digest: bytes | None) -> Sent:
+def _through(hub: Hub, claim: Claim, way: Destination, what: Errand, last_digest: bytes | None) -> Sent:
     """Release and deliver, deciding again as long as the decision does not stand when the way is open."""
     answer: Released | NotPermitted | None = None
     for _ in range(RECONSIDERATIONS):
@@ -116,11 +119,16 @@ def _through(hub: Hub, way: Destination, what: Errand, last_digest: bytes | None
         if digest == last_digest:
             not_sent(hub, child, answer)
             return Sent(Result.UNCHANGED, entry=answer.sealed.entry, digest=digest)
-        guard = _Guard(hub, child, answer)
+        guard = _Guard(hub, claim, answer)
         try:
             outcome = way.deliver(answer.sealed, opened=guard)
-        except StaleDecision:
-            not_sent(hub, child, answer)
+        except Exception as fault:
+            if not guard.passed:
+                not_sent(hub, child, answer)
+            if not isinstance(fault, StaleDecision):
+                raise
+            if guard.lost:
+                return Sent(Result.FAULT, SendCause.LANE_LOST.value, entry=answer.sealed.entry)
             continue
         return _told(hub, child, answer, guard, outcome, what, digest)
     return Sent(Result.TRANSIENT, SendCause.SLOW_TO_OPEN.value)
@@ -135,31 +143,38 @@ def _view_digest(hub: Hub, child: UUID, what: Errand, answer: Released) -> bytes
 _STANDS = """
     SELECT (SELECT epoch FROM consent_epoch WHERE child_id = %(child)s),
         (SELECT epoch FROM agreement_epoch WHERE org = %(org)s),
-        (SELECT rules_version FROM rules_in_force), statement_timestamp()
+        (SELECT rules_version FROM rules_in_force), statement_timestamp(),
+        (SELECT fence FROM lane WHERE recipient = %(recipient)s AND child_id = %(child)s)
 """
 
 
 class _Guard:
-    """The `opened` callback: raises StaleDecision unless the decision stands at this instant; notes that it let go."""
+    """The `opened` callback: raises StaleDecision unless decision and claim stand at this instant; notes that it let go.
 
-    def __init__(self, hub: Hub, child: UUID, released: Released) -> None:
+    `lost` where another worker has the lane.
+    """
+
+    def __init__(self, hub: Hub, claim: Claim, released: Released) -> None:
         self._hub = hub
-        self._child = child
+        self._claim = claim
         self._released = released
         self.passed = False
+        self.lost = False
 
     def __call__(self) -> None:
         decision = self._released.decision
-        asked = {"child": self._child, "org": decision.recipient}
+        asked = {"org": decision.recipient, **self._claim.values()}
         with self._hub.db.transaction() as conn, batch(conn) as statements:
             answer = statements.send(_STANDS, asked)
             statements.commit()
             found = answer.fetchone()
         assert found is not None
-        child, agreement, rules, now = found
+        child, agreement, rules, now, fence = found
+        self.lost = fence != self._claim.fence
         age = (now - decision.at).total_seconds()
         if (
-            (child, agreement) != (decision.child_epoch, decision.agreement_epoch)
+            self.lost
+            or (child, agreement) != (decision.child_epoch, decision.agreement_epoch)
             or bytes(rules) != decision.rules_version
             or now >= decision.expires
             or age > self._hub.settings.reconsider_after_s

@@ -278,7 +278,7 @@ def list_deliveries(
     shown = [column for column in delivery.c if column.name not in {"receipt", "payload_digest"}]
     statement = select(*shown).order_by(delivery.c.updated_at.desc(), delivery.c.delivery_id).limit(most)
     if states is not None:
-        written = bindparam("states", list(states), expanding=True, literal_execute=True)
+        written: Any = bindparam("states", list(states), expanding=True, literal_execute=True)
         statement = statement.where(delivery.c.state.in_(written))  # in the text, as the partial indexes ask
     if recipient is not None:
         statement = statement.where(delivery.c.recipient == recipient)

@@ -1,8 +1,10 @@
 """The worker and sweeper processes. Each opens its own hub; each may be killed at any moment without losing anything."""
 
 import signal
+import threading
+import time
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import FrameType
 
 from celery import Celery, signals
@@ -22,6 +24,8 @@ from gateway.workers.tasks import register
 THREADS = 8
 STEP = timedelta(seconds=1)
 LONGEST = timedelta(seconds=60)
+GATHER_S = 0.05
+"""Seconds between two sweeps: where much is queued at once, one finds it all."""
 
 
 def run_worker(settings: Settings) -> None:
@@ -33,8 +37,20 @@ def run_worker(settings: Settings) -> None:
         hub = stack.enter_context(open_hub(settings, pool_size=THREADS + 2))
         stack.callback(close_all)
         app = make_app(broker.url)
-        register(app, lambda: hub)
+        stopping = threading.Event()
+        stack.callback(signals.worker_shutting_down.disconnect, _told_to_stop(stopping))
+        register(app, lambda: hub, going=lambda: not stopping.is_set())
         _work(app)
+
+
+def _told_to_stop(stopping: threading.Event) -> object:
+    """Have the event set when the worker is told to stop; the connected receiver."""
+
+    def receive(**_: object) -> None:
+        stopping.set()
+
+    signals.worker_shutting_down.connect(receive, weak=False)
+    return receive
 
 
 def _keep_our_logging(**_: object) -> None:
@@ -65,26 +81,30 @@ def _sweep(hub: Hub, broker_url: str, going: "_Going") -> None:
     """Ring for what is due; then wait until something is queued, at most a minute. One process sweeps at a time."""
     bell = register(make_app(broker_url), lambda: hub)
     rung = Rung()
+    whole_at = hub.clock()
     with listening(hub.db.engine) as listener:
         while going() and not listener.has_turn():
             listener.wait(STEP)
         while going():
-            due = sweep(hub)
+            whole = hub.clock() >= whole_at
+            if whole:
+                whole_at = hub.clock() + LONGEST
+            due = sweep(hub, whole=whole)
             for lane in rung.news(due.lanes, hub.clock()):
                 bell.lane(lane.recipient, lane.child_id)
             for connection in due.connections:
                 bell.poll(connection)
-            _rest(listener, hub, going)
+            _rest(listener, hub, going, whole_at)
 
 
-def _rest(listener: Listener, hub: Hub, going: "_Going") -> None:
-    """In short steps, so that a stop is heard; until something was queued, the next lane is due, or a minute is over."""
-    until = hub.clock() + LONGEST
+def _rest(listener: Listener, hub: Hub, going: "_Going", until: datetime) -> None:
+    """In short steps, so that a stop is heard; until something was queued, the next lane is due, or then."""
     with hub.db.transaction() as conn:
         until = min(until, lanes.next_due(conn, hub.clock()) or until)
     while going() and (left := until - hub.clock()) > timedelta(0):
         if listener.wait(min(left, STEP)):
-            return
+            break
+    time.sleep(GATHER_S)
 
 
 class _Going:

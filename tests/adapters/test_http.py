@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from adapters.egress import LOOPBACK, Egress
-from adapters.http import HttpClient, Limits, Reply, Tls, failure_of, retry_after
+from adapters.http import HttpClient, Limits, Reply, Tls, failure_of, retry_after, time_left, within
 from adapters.port import Cause, Malformed, Refused, StaleDecision, Transient, Unauthorized
 from adapters.sandbox.wire import Response
 from tests.adapters.partners import (
@@ -77,6 +77,22 @@ def test_a_partner_that_hangs_or_drips_costs_no_more_than_the_deadline(behaviour
         started = time.monotonic()
         assert http.send("GET", partner.base_url) == Transient(Cause.TIMEOUT)
         assert time.monotonic() - started < QUICK.total_s + 1
+
+
+def test_requests_made_within_a_time_share_it_whatever_each_may_take():
+    with taking_over(silent) as partner, client(limits=Limits(total_s=60.0, read_s=60.0)) as http:
+        with within(60.0), within(0.3):
+            started = time.monotonic()
+            assert http.send("GET", partner.base_url) == Transient(Cause.TIMEOUT)
+            assert http.send("GET", partner.base_url) == Transient(Cause.TIMEOUT)
+            assert time.monotonic() - started < 10
+        assert len(partner.received) == 1, "what there is no time for is not begun"
+    assert time_left() is None
+
+
+def test_time_within_a_time_is_never_longer_than_the_outer_one():
+    with within(5.0), within(60.0):
+        assert 0 < (time_left() or 0) <= 5.0
 
 
 def test_a_gigabyte_is_cut_off_at_the_cap_and_never_held():

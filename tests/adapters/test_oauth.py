@@ -9,7 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from adapters.http import HttpClient, Reply
+from adapters.http import HttpClient, Reply, within
 from adapters.oauth import ASSERTION_TYPE, Algorithm, Assertion, BearerClient, Secret, TokenSource
 from adapters.port import Cause, Malformed, StaleDecision, Transient, Unauthorized
 from adapters.sandbox.wire import Request, Response, as_json
@@ -227,6 +227,26 @@ def test_threads_that_need_a_token_at_once_fetch_one():
         for thread in threads:
             thread.join()
         assert partner.issued == 1
+
+
+def test_waiting_for_the_token_another_thread_asks_for_is_part_of_an_attempts_time():
+    asked, go = threading.Event(), threading.Event()
+
+    def slow(_request: Request) -> Response:
+        asked.set()
+        go.wait(10)
+        return Response(503)
+
+    with Partner(slow) as partner, client() as http:
+        tokens = source(http, partner)
+        first = threading.Thread(target=tokens.token)
+        first.start()
+        assert asked.wait(10)
+        with within(0.05):
+            assert tokens.token() == Transient(Cause.TIMEOUT)
+        go.set()
+        first.join()
+    assert len(partner.received) == 1
 
 
 def test_nothing_secret_shows():

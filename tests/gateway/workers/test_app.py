@@ -3,17 +3,21 @@
 import ast
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 from kombu.connection import Connection
 
+from adapters.http import Limits
 from gateway.cli.supervisor import STOP_S
 from gateway.exchange.context import Pace
 from gateway.store.broker import BrokerUrl
-from gateway.workers import run
+from gateway.telemetry import LogCode
+from gateway.workers import run, tasks
 from gateway.workers.app import SOFT_SHUTDOWN, QueueName, make_app
-from gateway.workers.tasks import LANE, POLL, register
+from gateway.workers.tasks import LANE, POLL, POLLS, register
 from tests.paths import ROOT
 
 REDIS = "redis+socket:///nowhere/valkey.sock?virtual_host=0"
@@ -28,11 +32,19 @@ def app(request):
     return make_app(request.param)
 
 
-def test_a_task_seen_as_lost_has_long_been_ended(app):
+def test_a_turn_at_a_lane_seen_as_lost_has_long_ended():
     """§3.3 no. 2: a task longer than the visibility timeout is started again beside itself."""
-    options = make_app(REDIS).conf.broker_transport_options
-    assert options["visibility_timeout"] > 2 * app.conf.task_time_limit > 0
+    options, pace = make_app(REDIS).conf.broker_transport_options, Pace()
+    turn = pace.longest_turn + pace.longest_attempt + pace.lease  # the last for writing down how it ended
+    assert options["visibility_timeout"] > 2 * turn.total_seconds()
     assert options["unacked_restore_interval"] * options["unacked_restore_throttle"] <= 5  # §3.3 no. 7
+
+
+def test_nothing_is_set_that_a_pool_of_threads_does_not_heed(app):
+    """A time limit there looks like a deadline and is none; every step has its own."""
+    assert app.conf.task_time_limit is None
+    assert app.conf.task_soft_time_limit is None
+    assert app.conf.worker_max_tasks_per_child is None
 
 
 def test_a_ring_is_answered_for_only_after_its_work(app):
@@ -88,8 +100,8 @@ def test_a_worker_told_to_stop_ends_before_its_supervisor_loses_patience(app):
     assert app.conf.worker_soft_shutdown_timeout == SOFT_SHUTDOWN.total_seconds() < STOP_S
 
 
-def test_a_lane_is_held_for_longer_than_one_send_may_take():
-    assert Pace().lease.total_seconds() >= 2 * 60  # adapters.http.Limits.total_s bounds one request
+def test_a_lane_is_held_for_longer_than_one_attempt_may_take():
+    assert Limits().total_s < Pace().longest_attempt.total_seconds() < Pace().lease.total_seconds() - 30
 
 
 def test_every_queue_is_declared_and_taken_from(app):
@@ -170,7 +182,7 @@ def test_a_message_holds_ids_and_nothing_else(rung):
             "task": task,
             "id": headers["id"],
             "root_id": headers["id"],
-            "timelimit": [300, None],
+            "timelimit": [None, None],
             "argsrepr": "()",
             "kwargsrepr": "{}",
             "ignore_result": True,
@@ -184,11 +196,44 @@ def test_two_applications_of_one_process_keep_their_hubs_apart():
     for name in ("one", "other"):
         app = make_app("memory://")
         register(app, lambda name=name: asked.append(name))  # type: ignore[arg-type,misc]  # a hub that only tells it was asked for
-        with pytest.raises(
-            AttributeError
-        ):  # there is no hub; it was asked for, and that is all there is to see
-            app.tasks[POLL]("nobody")
+        app.tasks[POLL]("nobody")  # there is no hub; it was asked for, and that is all there is to see
     assert asked == ["one", "other"]
+
+
+def test_what_a_task_meets_stands_in_the_log_and_goes_no_further(app, monkeypatch):
+    said = []
+    monkeypatch.setattr(tasks, "error", lambda code, fault: said.append((code, type(fault))))
+
+    def hub():
+        raise ZeroDivisionError("what a child is called")
+
+    register(app, hub)
+    app.tasks[LANE]("clinic", str(uuid4()))
+    app.tasks[POLL]("district-edfi")
+    assert said == [(LogCode.TASK_FAULT, ZeroDivisionError)] * 2
+
+
+def test_a_connection_beyond_those_being_asked_is_left_for_the_next_ring(app, monkeypatch):
+    """Else polls, which may take long, hold every thread and nothing is sent."""
+    monkeypatch.setattr(tasks, "error", lambda *_: None)
+    asking, go = threading.Semaphore(0), threading.Event()
+
+    def hub():
+        asking.release()
+        assert go.wait(10)
+        raise ZeroDivisionError
+
+    register(app, hub)
+    with ThreadPoolExecutor(POLLS) as pool:
+        for _ in range(POLLS):
+            pool.submit(app.tasks[POLL], "district-edfi")
+        assert all(asking.acquire(timeout=10) for _ in range(POLLS))
+        app.tasks[POLL]("clinic-fhir")
+        assert not asking.acquire(blocking=False)
+        go.set()
+    app.tasks[POLL]("clinic-fhir")
+    assert asking.acquire(blocking=False)
+    assert POLLS < run.THREADS
 
 
 def test_a_ring_that_cannot_be_published_is_let_be():

@@ -202,17 +202,21 @@ def until(condition: Callable[[], bool], log: Path) -> None:
         time.sleep(0.1)
 
 
-def deliver_by(home: Path, urls: Urls, tmp_path: Path, look: Callable[[Hub], None] = lambda _: None) -> None:
-    """A plan that waited while no process ran and two that are queued while they do arrive, each once; a stop is kept to."""
-    log, secret = tmp_path / "log", tmp_path / "signing"
-    of_workers = {name: url for name, url in urls.items() if name != "DATABASE_ADMIN_URL"}
-    settings = Settings(
+def settings_of(home: Path, urls: Urls) -> Settings:
+    return Settings(
         home=home,
         allow_loopback_partners=True,
         database_url=urls["DATABASE_URL"],
         keystore_url=urls["KEYSTORE_URL"],
         broker_url=urls.get("BROKER_URL"),
     )
+
+
+def deliver_by(home: Path, urls: Urls, tmp_path: Path, look: Callable[[Hub], None] = lambda _: None) -> None:
+    """A plan that waited while no process ran and two that are queued while they do arrive, each once; a stop is kept to."""
+    log, secret = tmp_path / "log", tmp_path / "signing"
+    of_workers = {name: url for name, url in urls.items() if name != "DATABASE_ADMIN_URL"}
+    settings = settings_of(home, urls)
     # a share in the broker, where it is the home's own: it ends with the test even if the processes did not end well
     with PartnerSandbox() as partner, ensure_broker(settings), open_hub(settings) as hub:
         secret.write_text(partner.secret)
@@ -239,6 +243,17 @@ def deliver_by(home: Path, urls: Urls, tmp_path: Path, look: Callable[[Hub], Non
         assert state_of(hub, unpermitted) == ("withheld", "no-grant")
         assert sorted(one.id for one in partner.deliveries) == sorted(map(str, (waited, *later)))
         assert partner.repeats == []
+
+
+def test_processes_that_start_and_stop_without_a_fault_say_nothing(databases, home, tmp_path):
+    """What is said is a line of the log; a library's banner, advice or farewell is none."""
+    log = tmp_path / "log"
+    with ensure_broker(Settings(home=home)), open_hub(settings_of(home, databases)) as hub:
+        clinic = add_agency(hub)
+        unpermitted = queue(hub, clinic, Family(hub).child, subscribe(hub, clinic, "api"))
+        with running(environment(home, databases), log):
+            until(lambda: state_of(hub, unpermitted)[0] == "withheld", log)
+    assert log.read_text() == ""
 
 
 @needs("PLANHUB_TEST_RABBITMQ_URL", "a RabbitMQ")
