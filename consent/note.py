@@ -1,8 +1,8 @@
 """Signed notes: text with Ed25519 signatures that any holder of the public key can check (C2SP signed-note v1.0.0).
 
 A note is its text (ending in a newline), an empty line, and signature lines `— <name> <base64(key id ‖ signature)>`.
-Only signature type 01 (plain Ed25519) is made and checked here; signatures by other keys and of other types are kept
-and passed over, as the specification demands.
+Signature type 01 (plain Ed25519) is made and checked here, type 04 in `consent.cosignature`; signatures by other keys and
+of other types are kept and passed over, as the specification demands.
 """
 
 import base64
@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
-from typing import Self
+from typing import Protocol, Self, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 ED25519 = 0x01
+SECRET = "PRIVATE+KEY+"  # noqa: S105 - what a private key's text begins with, not one
 MAX_SIGNATURES = 64  # the specification asks for at least 16
 MAX_NOTE_BYTES = 1 << 20
 _ID_BYTES = 4
@@ -61,6 +62,27 @@ class Note:
         return f"{self.text}\n{''.join(signature.line for signature in self.signatures)}"
 
 
+class NoteKey(Protocol):
+    """A public key of any type of signature: how it is named in a note, and whether a signature is its own."""
+
+    @property
+    def name(self) -> str:
+        """Who signs."""
+        ...
+
+    @property
+    def key_id(self) -> bytes:
+        """Four bytes that tell the keys of one name apart."""
+        ...
+
+    def verifies(self, text: str, signature: bytes) -> bool:
+        """Whether these are this key's signature bytes over a note's text."""
+        ...
+
+
+Key = TypeVar("Key", bound=NoteKey)
+
+
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
     """A public key under a name; `str()` is the vkey text `name+hex(key id)+base64(01 ‖ key)`."""
@@ -69,36 +91,29 @@ class VerifierKey:
     public: bytes
 
     def __post_init__(self) -> None:
-        _require_name(self.name)
-        if len(self.public) != _KEY_BYTES:
-            msg = "an Ed25519 public key is 32 bytes"
-            raise ValueError(msg)
+        require_key(self.name, self.public)
 
     @property
     def key_id(self) -> bytes:
         """SHA-256(name ‖ newline ‖ 01 ‖ public key), first four bytes."""
-        return sha256(self.name.encode() + b"\n" + bytes([ED25519]) + self.public).digest()[:_ID_BYTES]
+        return key_id(self.name, ED25519, self.public)
 
     def __str__(self) -> str:
-        return _key_text(self.name, self.key_id, self.public)
+        return key_text(self.name, self.key_id, ED25519, self.public)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The key a vkey text states, or None where it is malformed, mislabelled or of another type."""
-        parts = _parse_key_text(text)
+        parts = parse_key_text(text, ED25519)
         if parts is None:
             return None
-        name, key_id, public = parts
+        name, identity, public = parts
         key = cls(name, public)
-        return key if key.key_id == key_id else None
+        return key if key.key_id == identity else None
 
     def verifies(self, text: str, signature: bytes) -> bool:
         """Whether these are this key's signature bytes over the text."""
-        try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
-        except (InvalidSignature, ValueError):  # ValueError: the 32 bytes are no point of the curve
-            return False
-        return True
+        return ed25519_verifies(self.public, signature, text.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,40 +124,37 @@ class SignerKey:
     seed: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        _require_name(self.name)
-        if len(self.seed) != _KEY_BYTES:
-            msg = "an Ed25519 seed is 32 bytes"
-            raise ValueError(msg)
+        require_key(self.name, self.seed)
 
     @property
     def verifier(self) -> VerifierKey:
         """The public half, as handed to whoever checks."""
-        return VerifierKey(self.name, _private(self.seed).public_key().public_bytes_raw())
+        return VerifierKey(self.name, ed25519_private(self.seed).public_key().public_bytes_raw())
 
     @property
     def secret_text(self) -> str:
         """The key as a file holds it: whoever reads it can sign."""
-        return "PRIVATE+KEY+" + _key_text(self.name, self.verifier.key_id, self.seed)
+        return SECRET + key_text(self.name, self.verifier.key_id, ED25519, self.seed)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The key a secret text states, or None where it is malformed or its id is not this key's."""
-        if not text.startswith("PRIVATE+KEY+"):
+        if not text.startswith(SECRET):
             return None
-        parts = _parse_key_text(text.removeprefix("PRIVATE+KEY+"))
+        parts = parse_key_text(text.removeprefix(SECRET), ED25519)
         if parts is None:
             return None
-        name, key_id, seed = parts
+        name, identity, seed = parts
         key = cls(name, seed)
-        return key if key.verifier.key_id == key_id else None
+        return key if key.verifier.key_id == identity else None
 
     def sign(self, text: str) -> NoteSignature:
         """This key's signature over a note's text."""
-        return NoteSignature(self.name, _key_id(self), _private(self.seed).sign(text.encode()))
+        return NoteSignature(self.name, _key_id(self), ed25519_private(self.seed).sign(text.encode()))
 
 
 @lru_cache(maxsize=8)
-def _private(seed: bytes) -> Ed25519PrivateKey:
+def ed25519_private(seed: bytes) -> Ed25519PrivateKey:
     """Deriving the key from its seed costs as much as a signature; a process signs with one or two."""
     return Ed25519PrivateKey.from_private_bytes(seed)
 
@@ -184,9 +196,7 @@ def parse_note(raw: str | bytes) -> Note | None:
     return Note(text + "\n", sound) if len(sound) == len(signatures) else None
 
 
-def open_note(
-    raw: str | bytes | Note, keys: Iterable[VerifierKey]
-) -> tuple[Note, frozenset[VerifierKey]] | NoteFault:
+def open_note(raw: str | bytes | Note, keys: Iterable[Key]) -> tuple[Note, frozenset[Key]] | NoteFault:
     """The note and which of `keys` signed it; or why it is not believed.
 
     A failing signature of a known key rejects the whole note, whatever else it carries; unknown keys are passed over,
@@ -235,23 +245,42 @@ def _is_name(name: str) -> bool:
     )
 
 
-def _require_name(name: str) -> None:
+def require_key(name: str, key: bytes) -> None:
+    """Raise ValueError unless this can name a key, and these are the 32 bytes of an Ed25519 public key or seed."""
     if not _is_name(name):
         msg = "a key's name is not empty and holds neither a space nor a plus"
         raise ValueError(msg)
+    if len(key) != _KEY_BYTES:
+        msg = "an Ed25519 public key or seed is 32 bytes"
+        raise ValueError(msg)
 
 
-def _key_text(name: str, key_id: bytes, key: bytes) -> str:
-    return f"{name}+{key_id.hex()}+{base64.b64encode(bytes([ED25519]) + key).decode()}"
+def key_id(name: str, kind: int, public: bytes) -> bytes:
+    """SHA-256(name ‖ newline ‖ type of signature ‖ public key), first four bytes."""
+    return sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:_ID_BYTES]
 
 
-def _parse_key_text(text: str) -> tuple[str, bytes, bytes] | None:
-    """Name, key id and the 32 key bytes of `name+hex+base64`; the base64 part may itself hold a plus."""
+def ed25519_verifies(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether this is the key's Ed25519 signature over the message (RFC 8032)."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):  # ValueError: the 32 bytes are no point of the curve
+        return False
+    return True
+
+
+def key_text(name: str, identity: bytes, kind: int, key: bytes) -> str:
+    """`name+hex(key id)+base64(type ‖ key)`."""
+    return f"{name}+{identity.hex()}+{base64.b64encode(bytes([kind]) + key).decode()}"
+
+
+def parse_key_text(text: str, kind: int) -> tuple[str, bytes, bytes] | None:
+    """Name, key id and the 32 key bytes of `name+hex+base64` for this type of signature; the base64 may itself hold a plus."""
     name, _, rest = text.partition("+")
     identity, _, encoded = rest.partition("+")
     key = decode_base64(encoded)
     if not _is_name(name) or not re.fullmatch(r"[0-9a-f]{8}", identity) or key is None:
         return None
-    if len(key) != 1 + _KEY_BYTES or key[0] != ED25519:
+    if len(key) != 1 + _KEY_BYTES or key[0] != kind:
         return None
     return name, bytes.fromhex(identity), key[1:]
