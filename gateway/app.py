@@ -2,9 +2,11 @@
 
 import atexit
 import gc
+import sys
 from contextlib import ExitStack
 
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 
 from gateway.api.document import application
 from gateway.exchange.context import Hub
@@ -12,7 +14,7 @@ from gateway.exchange.opening import open_hub
 from gateway.exchange.tokens import TokenReader
 from gateway.oauth.server import TokenServer
 from gateway.settings import load_settings
-from gateway.telemetry import configure
+from gateway.telemetry import LogCode, configure, error
 
 POOL = 16
 
@@ -37,6 +39,19 @@ def create() -> FastAPI:
     app = build(stack.enter_context(open_hub(settings, pool_size=POOL)))
     _spare_the_collector()
     return app
+
+
+def create_or_end() -> FastAPI:
+    """As `create`, for a server that starts it in a process of its own.
+
+    A fault leaves its class and place in the log, never its text, and ends the process with the server's own code for it, so
+    that it is not started again and again.
+    """
+    try:
+        return create()
+    except Exception as fault:  # noqa: BLE001  # the process's edge; whoever started it finds words for what is known
+        error(LogCode.WEB_FAULT, fault)
+        sys.exit(STARTUP_FAILURE)
 
 
 def _spare_the_collector() -> None:

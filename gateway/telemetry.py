@@ -31,6 +31,7 @@ class LogCode(StrEnum):
     RING_LOST = "ring-lost"
     TASK_FAULT = "task-fault"
     UNCAUGHT = "uncaught"
+    WEB_FAULT = "web-fault"
 
 
 EVENTS: Final = Counter("planhub_events", "Log lines by code, whatever their level.", ["code"])

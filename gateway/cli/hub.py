@@ -25,23 +25,44 @@ def settings_or_fail() -> "Settings":
 @contextmanager
 def opened(*, migrate: bool = False) -> Iterator["Hub"]:
     """The hub for the length of a command."""
+    from gateway.exchange.opening import open_hub
+
+    settings = settings_or_fail()
+    with in_plain_words(), open_hub(settings, migrate=migrate) as hub:
+        yield hub
+
+
+@contextmanager
+def in_plain_words() -> Iterator[None]:
+    """Every known fault of the machine, the database or this release's files: what, why, next step, exit code."""
+    import psycopg
     from sqlalchemy.exc import OperationalError
 
-    from gateway.exchange.opening import MapsError, RulesError, open_hub
+    from gateway.exchange.opening import MapsError, RulesError, SchemaError
     from gateway.store.account import AccountError
+    from gateway.store.broker import BrokerError
     from gateway.store.embedded import PostgresError
     from gateway.store.place import PlaceError
     from gateway.store.programs import ProgramMissing
     from gateway.store.secretfile import SecretFileError
 
-    settings = settings_or_fail()
     try:
-        with open_hub(settings, migrate=migrate) as hub:
-            yield hub
-    except (PostgresError, PlaceError, AccountError, ProgramMissing, SecretFileError) as error:
+        yield
+    except (
+        PostgresError,
+        BrokerError,
+        PlaceError,
+        AccountError,
+        ProgramMissing,
+        SecretFileError,
+    ) as error:
         fail("cannot start", str(error), "planhub doctor looks at every part", Exit.UNREACHABLE)
     except MapsError as error:
         fail("the maps cannot be used", str(error), "raise the map's version", Exit.CHECK_FAILED)
+    except SchemaError as error:
+        fail(
+            "the database is not laid out for this release", str(error), "planhub migrate", Exit.CHECK_FAILED
+        )
     except RulesError as error:
         fail(
             "the law rows cannot be loaded",
@@ -49,7 +70,7 @@ def opened(*, migrate: bool = False) -> Iterator["Hub"]:
             "correct consent/rules and start again",
             Exit.CHECK_FAILED,
         )
-    except OperationalError:
+    except (OperationalError, psycopg.OperationalError):
         fail(
             "the database cannot be reached",
             "it refused the connection, or a table stayed locked",

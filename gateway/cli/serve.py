@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.hub import opened, settings_or_fail
+from gateway.cli.hub import in_plain_words, opened, settings_or_fail
 from gateway.cli.output import say
 from gateway.cli.supervisor import Child, Supervisor, planhub_command, tie_to_parent
 
@@ -35,11 +35,13 @@ def serve(
     if tied:
         tie_to_parent()
     if only is Part.WEB:
-        _web(settings)
+        from gateway.cli.web import run_web
+
+        run_web(settings)
     elif only is Part.WORK:
         work()
     elif only is Part.SWEEP:
-        _sweep()
+        _sweep(settings)
     else:
         run_all(settings)
 
@@ -49,7 +51,7 @@ def run_all(settings: "Settings") -> None:
     from gateway.store.broker import ensure_broker
     from gateway.store.embedded import ensure_postgres
 
-    with ExitStack() as stack:
+    with in_plain_words(), ExitStack() as stack:
         revive = [stack.enter_context(ensure_broker(settings)).revive]
         if settings.embedded_database:
             revive.append(stack.enter_context(ensure_postgres(settings.home)).revive)
@@ -81,31 +83,13 @@ def work(tied: Tied = False) -> None:
         tie_to_parent()
     from gateway.workers.run import run_worker
 
-    run_worker(settings_or_fail())
+    settings = settings_or_fail()
+    with in_plain_words():
+        run_worker(settings)
 
 
-def _sweep() -> None:
+def _sweep(settings: "Settings") -> None:
     from gateway.workers.run import run_sweeper
 
-    run_sweeper(settings_or_fail())
-
-
-def _web(settings: "Settings") -> None:
-    import uvicorn
-
-    uvicorn.run(
-        "gateway.app:create",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.web_processes,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
-        proxy_headers=settings.behind_proxy,
-        server_header=False,
-        date_header=True,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=20,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
+    with in_plain_words():
+        run_sweeper(settings)

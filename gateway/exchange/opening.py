@@ -6,7 +6,9 @@ from contextlib import ExitStack, contextmanager
 from importlib import resources
 from urllib.parse import urlsplit
 
+import psycopg
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import ProgrammingError
 
 from consent.law import Law, load_law
 from consent.note import SignerKey
@@ -28,6 +30,10 @@ class RulesError(Exception):
 
 class MapsError(Exception):
     """This release's maps contradict what the database has recorded; the hub does not start on them."""
+
+
+class SchemaError(Exception):
+    """The database lacks what this release reads: it has not been brought up to date, or never laid out."""
 
 
 def shipped_law() -> Law:
@@ -110,11 +116,17 @@ def _put_rules_in_force(db: Database, hub: Hub) -> None:
     """Name the loaded rules in the database: a live decision is bound to them (ARCHITECTURE §6)."""
     table = tables.rules_in_force
     row = {"rules_version": hub.rules.version, "at": hub.clock()}
-    with db.transaction() as conn:
-        conn.execute(
-            insert(table)
-            .values(only="rules", **row)
-            .on_conflict_do_update(
-                index_elements=["only"], set_=row, where=table.c.rules_version != hub.rules.version
-            )
+    named = (
+        insert(table)
+        .values(only="rules", **row)
+        .on_conflict_do_update(
+            index_elements=["only"], set_=row, where=table.c.rules_version != hub.rules.version
         )
+    )
+    try:
+        with db.transaction() as conn:
+            conn.execute(named)
+    except ProgrammingError as error:
+        if isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+            raise SchemaError("a table or column it needs is not there") from None
+        raise
