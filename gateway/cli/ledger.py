@@ -91,7 +91,7 @@ def prove(
 
     The proof (c2sp.org/tlog-proof) is checked without us, against the log's public key and the entry's leaf; `--json` gives all three.
     """
-    from gateway.exchange.sequence import receipt
+    from gateway.exchange.published import receipt
     from gateway.store import ledger
 
     with opened() as hub:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from consent.note import SignerKey
+from consent.note import SignerKey, VerifierKey
+from consent.trust_policy import TrustPolicy
 from gateway.settings import Settings
 from gateway.store.configuration import Place, read_place
 from gateway.store.engine import Database
@@ -74,8 +75,9 @@ class Pace:
 class Hub:
     """One deployment as its use cases see it.
 
-    `rules` are the loaded consent rules, `signer` the ledger's key. `clock` gives aware UTC, `ids` fresh ids, `random` a
-    float in [0, 1).
+    `rules` are the loaded consent rules, `signer` the ledger's key, `next_signer` the one that is to replace it and signs
+    beside it, `retired` those that signed before. `policy` says who the ledger's witnesses are; None where it has none.
+    `clock` gives aware UTC, `ids` fresh ids, `random` a float in [0, 1).
     `secrets` turns a reference of the community file (`env:NAME`, `file:/path`) into its value.
     """
 
@@ -89,6 +91,19 @@ class Hub:
     random: Callable[[], float] = field(default=lambda: int.from_bytes(os.urandom(7), "big") / 2**56)
     secrets: Callable[[str], str] = field(default=read_secret)
     pace: Pace = field(default_factory=Pace)
+    next_signer: SignerKey | None = None
+    retired: tuple[VerifierKey, ...] = ()
+    policy: TrustPolicy | None = None
+
+    @property
+    def signers(self) -> tuple[SignerKey, ...]:
+        """The keys that sign a checkpoint today: one, or during a change of keys both."""
+        return (self.signer,) if self.next_signer is None else (self.signer, self.next_signer)
+
+    @property
+    def log_keys(self) -> tuple[VerifierKey, ...]:
+        """The keys this log has ever signed with: today's first."""
+        return (*(signer.verifier for signer in self.signers), *self.retired)
 
     def place(self) -> Place:
         """Where the community is, as it was last applied; read anew each time, in a transaction of its own."""

@@ -13,9 +13,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection
 
 from consent.checkpoint import Checkpoint, sign_checkpoint
-from consent.merkle import integrate, leaf_hash, prove_inclusion
-from consent.note import SignerKey, parse_note
-from consent.proof import LogProof
+from consent.merkle import integrate, leaf_hash
+from consent.note import SignerKey
 from gateway.exchange.context import Hub
 from gateway.store import ledger
 from gateway.store.engine import Database
@@ -28,6 +27,10 @@ _SWEEP = 1_000
 
 class NotSequenced(RuntimeError):  # noqa: N818 - it says what happened
     """An entry that is neither numbered nor waiting: its transaction never committed, which is a bug of the caller."""
+
+
+class LedgerHalted(RuntimeError):  # noqa: N818 - it says what happened
+    """Nothing may be signed until a person has looked; the text says why. What waits keeps waiting, and nothing leaves."""
 
 
 class _Desk:
@@ -51,7 +54,7 @@ def sequence(hub: Hub, entry_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The numbers of these entries, once a signed checkpoint that contains them is on disk.
 
     Their transaction has committed, be it asynchronously: the commit made here is durable and covers it too. Raises
-    `NotSequenced` where it did not commit.
+    `NotSequenced` where it did not commit, `LedgerHalted` where nothing may be signed.
     """
     mine = set(entry_ids)
     if not mine:
@@ -107,19 +110,6 @@ def sequence_all(hub: Hub) -> int:
     return done
 
 
-def receipt(hub: Hub, seq: int) -> str | None:
-    """The entry's proof of inclusion in the newest checkpoint (`c2sp.org/tlog-proof@v1`); None for a number not given."""
-    with hub.db.transaction() as connection:
-        driver = driver_of(connection)
-        head = ledger.read_head(driver)
-        if head is None or not 0 <= seq < head.size:
-            return None
-        hashes = prove_inclusion(seq, head.size, lambda wanted: ledger.read_tiles(driver, wanted))
-    note = parse_note(head.note)
-    assert note is not None  # our own
-    return str(LogProof(seq, hashes, note))
-
-
 def _one_turn(hub: Hub, entry_ids: Collection[UUID]) -> dict[UUID, int] | None:
     """One turn at the lock: the numbers if all have one, else everything that waits is numbered."""
     with hub.db.transaction() as connection:
@@ -128,18 +118,20 @@ def _one_turn(hub: Hub, entry_ids: Collection[UUID]) -> dict[UUID, int] | None:
             return turn.numbers
         if not turn.waiting:
             raise NotSequenced("some of these entries are neither numbered nor waiting")
+        if turn.halted is not None:
+            raise LedgerHalted(turn.halted)
         base = turn.size
-        _grow(connection, turn, hub.signer, hub.clock())
+        _grow(connection, turn, hub.signers, hub.clock())
     wanted = set(entry_ids)
     numbers = {row.entry_id: base + place for place, row in enumerate(turn.waiting) if row.entry_id in wanted}
     numbers |= turn.numbers
     return numbers if numbers.keys() >= wanted else None
 
 
-def _grow(connection: Connection, turn: ledger.Turn, signer: SignerKey, at: datetime) -> None:
+def _grow(connection: Connection, turn: ledger.Turn, signers: Sequence[SignerKey], at: datetime) -> None:
     """Number everything that waits, extend the tree, sign, commit durably."""
     growth = integrate(turn.size, [leaf_hash(row.leaf) for row in turn.waiting], lambda _: turn.edge)
-    note = sign_checkpoint(Checkpoint(signer.name, growth.size, growth.root), [signer])
+    note = sign_checkpoint(Checkpoint(signers[0].name, growth.size, growth.root), signers)
     head = Head(growth.size, growth.root, str(note))
     with batch(connection) as statements:
         ledger.write_growth(statements, head, growth, turn.waiting, at)

@@ -91,12 +91,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a sequencer sees once it holds the lock: its entries' numbers, the queue, the tree's right edge."""
+    """What a sequencer sees once it holds the lock: its entries' numbers, the queue, the tree's right edge.
+
+    `halted` says why nothing may be signed; None where it may.
+    """
 
     numbers: dict[UUID, int]
     waiting: list[Waiting]
     size: int
     edge: dict[Tile, bytes]
+    halted: str | None
 
 
 def take_turn(connection: Connection, entry_ids: Collection[UUID]) -> Turn:
@@ -115,14 +119,16 @@ def take_turn(connection: Connection, entry_ids: Collection[UUID]) -> Turn:
             "SELECT pending_id, entry_id, leaf FROM ledger_pending ORDER BY pending_id LIMIT %(limit)s",
             {"limit": BATCH},
         )
-        size = statements.send("SELECT coalesce(max(size), 0) FROM ledger_checkpoint")
+        size = statements.send(
+            "SELECT coalesce(max(size), 0), (SELECT reason FROM ledger_halt) FROM ledger_checkpoint"
+        )
         edge = statements.send(_EDGE)
         numbers: dict[UUID, int] = dict(numbered.fetchall())
         queue = [Waiting(row[0], row[1], bytes(row[2])) for row in waiting]
-        total = (size.fetchone() or (0,))[0]
+        total, halted = size.fetchone() or (0, None)
         stored = {(row[0], row[1]): bytes(row[2]) for row in edge}
     tiles = {tile: stored.get((tile.level, tile.index), b"") for tile in right_edge(total)}
-    return Turn(numbers, queue, total, tiles)
+    return Turn(numbers, queue, total, tiles, halted)
 
 
 def read_head(driver: Driver) -> Head | None:

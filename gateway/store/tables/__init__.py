@@ -24,7 +24,15 @@ from gateway.store.tables.consent import (
     rules_in_force,
 )
 from gateway.store.tables.exchange import attempt, breaker, delivery, inbox, lane
-from gateway.store.tables.ledger import ledger_checkpoint, ledger_entry, ledger_pending, ledger_tile
+from gateway.store.tables.ledger import (
+    ledger_checkpoint,
+    ledger_cosignature,
+    ledger_entry,
+    ledger_halt,
+    ledger_pending,
+    ledger_tile,
+    ledger_witness,
+)
 from gateway.store.tables.people import (
     child_table,
     consent_epoch,
@@ -63,9 +71,12 @@ __all__ = [
     "inbox",
     "lane",
     "ledger_checkpoint",
+    "ledger_cosignature",
     "ledger_entry",
+    "ledger_halt",
     "ledger_pending",
     "ledger_tile",
+    "ledger_witness",
     "map_version",
     "match_decision",
     "metadata",

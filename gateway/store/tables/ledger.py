@@ -1,6 +1,6 @@
 """The log: pending rows, sequenced entries, tiles and checkpoints (ARCHITECTURE §7, C2SP tlog-tiles)."""
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Integer, LargeBinary, Table, Text
 
 from gateway.store.tables.base import Sealed, Uuid, child, metadata, moment
 
@@ -52,5 +52,33 @@ ledger_checkpoint = Table(
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),
+    moment("at"),
+)
+
+ledger_cosignature = Table(
+    "ledger_cosignature",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", Text, primary_key=True),
+    # the signature line as it stands in a note
+    Column("line", Text, nullable=False),
+    moment("at"),
+)
+
+ledger_witness = Table(
+    "ledger_witness",
+    metadata,
+    Column("witness", Text, primary_key=True),
+    # the largest size it said it has cosigned
+    Column("size", BigInteger, nullable=False),
+    Column("answer", Text, nullable=False),
+    moment("asked_at"),
+)
+
+ledger_halt = Table(
+    "ledger_halt",
+    metadata,
+    Column("only", Text, CheckConstraint("\"only\" = 'ledger'", name="one_row"), primary_key=True),
+    Column("reason", Text, nullable=False),
     moment("at"),
 )

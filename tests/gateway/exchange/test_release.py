@@ -20,8 +20,9 @@ from consent.vocabulary import Basis, Effect, Purpose, Reason
 from gateway.exchange.context import Hub
 from gateway.exchange.disclosure import Refused, Released, Rendered
 from gateway.exchange.permission import object_to, restrain
+from gateway.exchange.published import receipt
 from gateway.exchange.release import RulesNotInForce, release, release_each
-from gateway.exchange.sequence import NotSequenced, receipt, sequence
+from gateway.exchange.sequence import NotSequenced, sequence
 from gateway.store import people
 from gateway.store.engine import in_transaction, open_database
 from gateway.store.epochs import NOBODY

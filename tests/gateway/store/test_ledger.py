@@ -13,7 +13,8 @@ from consent.checkpoint import Checkpoint, open_checkpoint
 from consent.merkle import leaf_hash, root_of_leaves
 from consent.proof import verify_proof
 from gateway.exchange.audit import verify_ledger
-from gateway.exchange.sequence import receipt, sequence, sequence_all
+from gateway.exchange.published import receipt
+from gateway.exchange.sequence import sequence, sequence_all
 from gateway.store import ledger
 from gateway.store.engine import Role, open_database
 from gateway.store.keys import open_keystore

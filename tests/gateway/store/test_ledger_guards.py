@@ -12,7 +12,8 @@ from consent.canonical import canonical_json
 from consent.note import SignerKey
 from consent.proof import verify_proof
 from gateway.exchange.audit import Fault, verify_ledger
-from gateway.exchange.sequence import receipt, sequence
+from gateway.exchange.published import receipt
+from gateway.exchange.sequence import sequence
 from gateway.store.engine import libpq_url
 from tests.gateway.family import SIGNER, Family
 from tests.gateway.store.log import an_entry, append, rows
