@@ -72,7 +72,7 @@ def test_what_a_shipped_inbound_map_makes_fits_the_record(one):
             assert output.draft().key == output.key
 
 
-@every_feed
+@every_map
 def test_a_shipped_map_has_a_loss_table_with_a_reason_for_every_path_it_leaves(one):
     compiled_map = ready(one)
     table = loss_table(compiled_map, record_targets())
@@ -109,7 +109,7 @@ def test_the_records_kinds_are_targets_with_what_they_require():
     assert guardian.required == {"family"}
 
 
-@every_feed
+@every_map
 def test_the_published_loss_table_of_a_shipped_map_is_the_one_it_has_now(one):
     page = ROOT / "docs" / "losses" / f"{one.folder}-{one.name}.md"
     made = loss_table(ready(one), record_targets()).markdown()
