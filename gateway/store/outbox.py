@@ -173,11 +173,12 @@ _ATTEMPT = """
     INSERT INTO attempt (attempt_id, delivery_id, n, entry_seq, result, cause, status_code, milliseconds, at)
     VALUES (%(attempt_id)s, %(delivery_id)s, %(n)s, %(entry_seq)s, %(result)s, %(cause)s, %(status_code)s, %(milliseconds)s,
         %(at)s)
+    ON CONFLICT (attempt_id) DO NOTHING
 """
 
 
 def record_attempt(statements: Batch, row: AttemptRow) -> None:
-    """Add how an attempt ended."""
+    """Add how an attempt ended; nothing where it stands there already, its commit having gone unanswered."""
     statements.send(_ATTEMPT, asdict(row))
 
 

@@ -250,9 +250,13 @@ def test_a_broker_killed_in_the_middle_loses_nothing(city, queued, partner):
     assert city.worker() == worker, "a worker lives through the loss of its broker"
 
 
-def test_postgresql_killed_in_the_middle_loses_nothing(city, queued, partner):
+def test_postgresql_killed_in_the_middle_loses_nothing_and_nothing_is_sent_again(city, queued, partner):
+    """A worker lives through the loss of its database, and writes down what its partners said once it is back."""
     until_in_the_middle(city, queued, partner)
-    killed = kill(city.postgres.pid)
+    worker, under_way, killed = city.worker(), interrupted(city, queued), kill(city.postgres.pid)
+    assert under_way > 0
     until(lambda: city.postgres.pid not in {None, killed}, "the supervisor starts PostgreSQL again", city)
     assert_nothing_was_lost(city, queued, partner)
-    assert interrupted(city, queued) > 0
+    assert city.worker() == worker
+    assert partner.repeats == []
+    assert interrupted(city, queued) < under_way, "nearly all told how they ended"

@@ -424,6 +424,25 @@ def test_how_an_attempt_ended_is_written_down_once_the_database_is_back(
     assert len(way.got) == 1
 
 
+def test_what_was_written_down_but_not_answered_is_written_down_once(quick, clinic, child, monkeypatch, said):
+    monkeypatch.setattr(deliver, "AGAIN_S", 0.01)
+    write, unanswered = deliver._write, [psycopg.OperationalError("the answer to the commit was lost")]
+
+    def written(*what):
+        found = write(*what)
+        if unanswered:
+            raise unanswered.pop()
+        return found
+
+    monkeypatch.setattr(deliver, "_write", written)
+    one, other = (queue(quick, clinic, child.child, subscribe(quick, clinic)) for _ in range(2))
+    way = Scripted()
+    with by_way_of(monkeypatch, way):
+        work(quick, clinic, child)
+    assert [attempts_of(quick, each) for each in (one, other)] == [[("delivered", None)]] * 2
+    assert [delivery for delivery, _ in way.got] == [one, other]
+
+
 def test_a_worker_told_to_stop_does_not_wait_for_the_database(quick, clinic, child, monkeypatch):
     def record(*_):
         raise psycopg.OperationalError("it is away")
