@@ -82,7 +82,7 @@ def open_database(url: str, pool_size: int = 8, *, application: str = "planhub")
         pool_timeout=30,
         pool_reset_on_return=None,  # _reset does it, with more than a rollback
         hide_parameters=True,  # an error text never carries a bound value
-        connect_args={"application_name": application, "connect_timeout": 10},
+        connect_args={"application_name": application, **_patience(url)},
     )
     event.listen(engine, "checkout", _still_there)
     event.listen(engine, "reset", _reset)
@@ -91,6 +91,25 @@ def open_database(url: str, pool_size: int = 8, *, application: str = "planhub")
     event.listen(engine, "rollback", doubt)
     event.listen(engine, "rollback_savepoint", doubt)
     return Database(engine)
+
+
+LOCK_WAIT_S = 60
+
+
+def _patience(url: str) -> dict[str, Any]:
+    """How long a connection waits: to be made, for a lock, and for a server that has vanished without a word.
+
+    Whatever a URL says itself is left as it is (PostgreSQL manual, 32.1.2).
+    """
+    waits = {
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+        "options": f"-c lock_timeout={LOCK_WAIT_S}s",
+    }
+    return {name: value for name, value in waits.items() if name not in make_url(url).query}
 
 
 def libpq_url(url: str, *, database: str | None = None) -> str:

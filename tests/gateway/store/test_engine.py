@@ -8,7 +8,15 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
-from gateway.store.engine import Database, Role, copy_rows, in_transaction, libpq_url, open_database
+from gateway.store.engine import (
+    LOCK_WAIT_S,
+    Database,
+    Role,
+    copy_rows,
+    in_transaction,
+    libpq_url,
+    open_database,
+)
 
 
 def who(connection: Connection) -> str:
@@ -180,6 +188,22 @@ def test_rows_are_copied_in_and_roll_back_with_their_transaction(db):
         back = connection.execute(text("SELECT id, body, words, n FROM staged")).all()
         assert sorted(map(tuple, back)) == sorted(rows)
         assert copy_rows(connection, "pg_temp.staged", ("id",), []) == 0
+
+
+def test_nobody_waits_for_a_lock_for_ever_and_a_role_taken_on_waits_no_longer(one_connection):
+    with one_connection.transaction() as connection:
+        assert setting(connection, "lock_timeout") == f"{LOCK_WAIT_S // 60}min"
+        connection.execute(text("SET lock_timeout = 0"))
+    with one_connection.transaction(role=Role.RELEASE) as connection:
+        assert setting(connection, "lock_timeout") == f"{LOCK_WAIT_S // 60}min"
+
+
+def test_a_url_that_says_how_long_to_wait_is_heeded(worker_copy):
+    separator = "&" if "?" in worker_copy.app else "?"
+    database = open_database(f"{worker_copy.app}{separator}options=-c%20lock_timeout%3D5s", pool_size=1)
+    with database.transaction() as connection:
+        assert setting(connection, "lock_timeout") == "5s"
+    database.close()
 
 
 def test_the_url_for_other_programs_can_name_another_database():
