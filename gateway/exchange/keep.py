@@ -5,7 +5,7 @@ waits in review only the sealed documents are kept.
 """
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -97,18 +97,29 @@ def _raise(work: Keeping, changes: Sequence[Change]) -> None:
 def _keep_facts(work: Keeping, changes: Sequence[Change], present: Mapping[bytes, Sequence[Present]]) -> None:
     known = [change.item.record_key for change in changes if change.item.record_key in present]
     standing = documents.facts_of(work.connection, known)
-    facts: list[Fact] = []
-    wanted: set[bytes] = set()
-    for change in changes:
-        made = list(_facts(work, change, standing)) if change.child_id is not None else []
-        facts += made
-        wanted.update(fact.source_key for fact in made if fact.source_key is not None)
-    vanished = [fact.assertion_id for (_, key), fact in standing.items() if key not in wanted]
+    stated: set[bytes] = set()
+    appended = records.append(work.connection, _all_facts(work, changes, standing, stated))
+    vanished = [fact.assertion_id for (_, key), fact in standing.items() if key not in stated]
     retracted = records.change_status(work.connection, vanished, Status.RETRACTED)
-    appended = records.append(work.connection, facts)
     work.tally.facts_retracted += len(retracted)
     work.tally.facts_added += len(appended.added) - len(appended.superseded)
     work.tally.facts_superseded += len(appended.superseded)
+
+
+def _all_facts(
+    work: Keeping,
+    changes: Sequence[Change],
+    standing: Mapping[tuple[UUID, bytes], FactPresent],
+    stated: set[bytes],
+) -> Iterator[Fact]:
+    """The facts of all records, one after another, since together they are large; their keys are put into `stated`."""
+    for change in changes:
+        if change.child_id is None:
+            continue
+        for fact in _facts(work, change, standing):
+            if fact.source_key is not None:
+                stated.add(fact.source_key)
+            yield fact
 
 
 _FINDS = frozenset({Kind.NAME, Kind.BIRTH_DATE, Kind.IDENTIFIER})

@@ -2,7 +2,6 @@
 
 import hmac
 import os
-from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -28,11 +27,12 @@ class ChildKey:
     Sealing and digesting use two keys derived from it (RFC 5869 §2.3; the input is uniform, so extract is skipped).
     """
 
-    __slots__ = ("__dict__", "_key", "child_id")
+    __slots__ = ("_digest_key", "_seal_key", "child_id")
 
     def __init__(self, child_id: UUID, key: bytes) -> None:
         self.child_id = child_id
-        self._key = key
+        self._seal_key = _derive(key, _SEAL)
+        self._digest_key = _derive(key, _DIGEST)
 
     def __repr__(self) -> str:
         return f"ChildKey({self.child_id})"
@@ -59,13 +59,10 @@ class ChildKey:
         """HMAC-SHA256 of a value under this child's own key: 32 bytes, equal only for equal values of one child."""
         return hmac.digest(self._digest_key, value, "sha256")
 
-    @cached_property
+    @property
     def _cipher(self) -> AESGCM:
-        return AESGCM(_derive(self._key, _SEAL))
-
-    @cached_property
-    def _digest_key(self) -> bytes:
-        return _derive(self._key, _DIGEST)
+        """Made for each use: with its key expanded it takes 2.5 kB, and a district's keys are held at once."""
+        return AESGCM(self._seal_key)
 
     def _context(self, row: UUID, kind: str) -> bytes:
         """Two fixed lengths, then the kind: no two triples give the same bytes."""

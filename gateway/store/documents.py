@@ -12,13 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from gateway.store.childkey import ChildKey
 from gateway.store.engine import Role
 from gateway.store.staging import stage_rows
 from gateway.store.tables import assertion, cursor, inbox, source_document
-from gateway.store.tables.base import Uuid
+from gateway.store.tables.base import Ids, Keys
 from mappings.record.assertion import Status
 
 _HALF = 16
@@ -107,10 +107,10 @@ def present(connection: Connection, source: str, keys: Collection[bytes]) -> dic
     """The current documents of these records. A guardian's record has one for each child it speaks of."""
     statement = _PRESENT.where(
         source_document.c.connection == source,
-        source_document.c.record_key == func.any(bindparam(None, list(keys), type_=ARRAY(BYTEA))),
+        source_document.c.record_key == func.any(bindparam(None, keys, type_=Keys)),
     )
     found: dict[bytes, list[Present]] = {}
-    for row in connection.execute(statement):
+    for row in connection.execute(statement).all():
         found.setdefault(bytes(row[3]), []).append(_present(row))
     return found
 
@@ -118,9 +118,9 @@ def present(connection: Connection, source: str, keys: Collection[bytes]) -> dic
 def of_identities(connection: Connection, identities: Collection[UUID]) -> list[Present]:
     """The current documents that came under these identities."""
     statement = _PRESENT.where(
-        source_document.c.source_identity_id == func.any(bindparam(None, list(identities), type_=ARRAY(Uuid)))
+        source_document.c.source_identity_id == func.any(bindparam(None, identities, type_=Ids))
     )
-    return [_present(row) for row in connection.execute(statement)]
+    return [_present(row) for row in connection.execute(statement).all()]
 
 
 def record_keys(connection: Connection, source: str) -> dict[bytes, str]:
@@ -129,7 +129,7 @@ def record_keys(connection: Connection, source: str) -> dict[bytes, str]:
         select(source_document.c.record_key, source_document.c.resource).where(
             source_document.c.connection == source, source_document.c.status == Status.CURRENT
         )
-    )
+    ).all()
     return {bytes(row[0]): row[1] for row in rows}
 
 
@@ -142,7 +142,7 @@ def of_resource(
             source_document.c.connection == source,
             source_document.c.resource == resource,
             source_document.c.status == Status.CURRENT,
-            source_document.c.sealed_for == func.any(bindparam(None, list(sealed_for), type_=ARRAY(Uuid))),
+            source_document.c.sealed_for == func.any(bindparam(None, sealed_for, type_=Ids)),
         )
     )
     return [row[0] for row in rows]
@@ -160,7 +160,7 @@ def end_documents(connection: Connection, ids: Collection[UUID], status: Status)
     if ids:
         connection.execute(
             update(source_document)
-            .where(source_document.c.document_id == func.any(bindparam(None, list(ids), type_=ARRAY(Uuid))))
+            .where(source_document.c.document_id == func.any(bindparam(None, ids, type_=Ids)))
             .values(status=status)
         )
 
@@ -187,7 +187,7 @@ def read_bodies(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Sto
         return {}
     columns = [source_document.c[name] for name in Stored.__dataclass_fields__]
     statement = select(*columns).where(
-        source_document.c.document_id == func.any(bindparam(None, list(ids), type_=ARRAY(Uuid)))
+        source_document.c.document_id == func.any(bindparam(None, ids, type_=Ids))
     )
     connection.exec_driver_sql(f"SET LOCAL ROLE {Role.INTAKE.value}")
     rows = connection.execute(statement).mappings().all()
@@ -207,9 +207,9 @@ class FactPresent:
 
 _FACTS = text(
     "SELECT a.assertion_id, a.child_id, a.source_key, a.value_digest "
-    "FROM unnest(:first, :last) AS r (first, last) "
+    "FROM unnest(cast(:first AS bytea[]), cast(:last AS bytea[])) AS r (first, last) "
     "JOIN assertion a ON a.source_key >= r.first AND a.source_key <= r.last WHERE a.status = 'current'"
-).bindparams(bindparam("first", type_=ARRAY(BYTEA)), bindparam("last", type_=ARRAY(BYTEA)))
+).bindparams(bindparam("first", type_=Keys), bindparam("last", type_=Keys))
 
 
 def facts_of(connection: Connection, records: Sequence[bytes]) -> dict[tuple[UUID, bytes], FactPresent]:
@@ -217,7 +217,8 @@ def facts_of(connection: Connection, records: Sequence[bytes]) -> dict[tuple[UUI
     if not records:
         return {}
     halves = [key[:_HALF] for key in records]
-    rows = connection.execute(_FACTS, {"first": halves, "last": [half + b"\xff" * _HALF for half in halves]})
+    ends = [half + b"\xff" * _HALF for half in halves]
+    rows = connection.execute(_FACTS, {"first": halves, "last": ends}).all()
     found = (FactPresent(row[0], row[1], bytes(row[2]), bytes(row[3])) for row in rows)
     return {(fact.child_id, fact.source_key): fact for fact in found}
 
@@ -229,7 +230,7 @@ def end_facts(connection: Connection, ids: Collection[UUID], status: Status) -> 
     ended = connection.execute(
         update(assertion)
         .where(
-            assertion.c.assertion_id == func.any(bindparam(None, list(ids), type_=ARRAY(Uuid))),
+            assertion.c.assertion_id == func.any(bindparam(None, ids, type_=Ids)),
             assertion.c.status == Status.CURRENT,
         )
         .values(status=status)
@@ -241,7 +242,7 @@ def facts_by_identity(connection: Connection, identities: Collection[UUID]) -> l
     """The current facts that came under these identities; what unlinking takes back."""
     rows = connection.execute(
         select(assertion.c.assertion_id).where(
-            assertion.c.source_identity_id == func.any(bindparam(None, list(identities), type_=ARRAY(Uuid))),
+            assertion.c.source_identity_id == func.any(bindparam(None, identities, type_=Ids)),
             assertion.c.status == Status.CURRENT,
         )
     )

@@ -6,13 +6,11 @@ reset by the server, so the next user of it starts as the login role with nothin
 
 import select
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
-import psycopg
-from psycopg import sql
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import PoolResetState
@@ -121,27 +119,6 @@ def libpq_url(url: str, *, database: str | None = None) -> str:
     return (
         base + mark + query.replace("+", "%20")
     )  # libpq takes a plus sign for itself, SQLAlchemy writes it for a space
-
-
-def copy_rows(
-    connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> int:
-    """COPY rows into a table inside the caller's transaction; the number of rows sent.
-
-    Values are adapted by psycopg (uuid, datetime, bytes, str, int, None; wrap JSON in `psycopg.types.json.Jsonb`). COPY
-    FROM does not work on a table under row-level security: copy to a staging table and INSERT … SELECT from it.
-    """
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(*table.split(".")), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    sent = 0
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
-            sent += 1
-    return sent
 
 
 def _settle(connection: Connection, role: Role | None, durable: bool) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Connection, Text, bindparam, func, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
-from gateway.store.engine import Role, copy_rows
+from gateway.store.copying import copy_rows
+from gateway.store.engine import Role
 from gateway.store.staging import stage_rows
 from gateway.store.tables import (
     child_table,
@@ -26,7 +26,7 @@ from gateway.store.tables import (
     pairwise_ref,
     source_identity,
 )
-from gateway.store.tables.base import Uuid
+from gateway.store.tables.base import Ids, Keys, Texts
 
 PLACING = 5_044_913_210
 """pg_advisory_xact_lock: one transaction at a time decides whose identities are whose."""
@@ -107,13 +107,13 @@ def _identity(row: Any) -> Identity:
 
 def _any(column: Any, values: Collection[Any], kind: Any) -> Any:
     """`= ANY(array)`: one statement text whatever the number of values, so that it stays prepared."""
-    return column == func.any(bindparam(None, list(values), type_=ARRAY(kind)))
+    return column == func.any(bindparam(None, values, type_=kind))
 
 
 def known(connection: Connection, source: str, keys: Collection[bytes]) -> dict[bytes, Identity]:
     """The identities a connection already has under these keys."""
     statement = _IDENTITY.where(
-        source_identity.c.connection == source, _any(source_identity.c.source_key, keys, BYTEA)
+        source_identity.c.connection == source, _any(source_identity.c.source_key, keys, Keys)
     )
     found = map(_identity, connection.execute(statement).all())
     return {identity.source_key: identity for identity in found}
@@ -121,7 +121,7 @@ def known(connection: Connection, source: str, keys: Collection[bytes]) -> dict[
 
 def by_id(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Identity]:
     """Identities by their own id."""
-    statement = _IDENTITY.where(_any(source_identity.c.source_identity_id, ids, Uuid))
+    statement = _IDENTITY.where(_any(source_identity.c.source_identity_id, ids, Ids))
     found = (_identity(row) for row in connection.execute(statement))
     return {identity.source_identity_id: identity for identity in found}
 
@@ -130,7 +130,7 @@ def by_reference(connection: Connection, org: str, refs: Collection[str]) -> dic
     """The children an agency means by the references this hub gave it; unknown ones are left out."""
     rows = connection.execute(
         select(pairwise_ref.c.ref, pairwise_ref.c.child_id).where(
-            pairwise_ref.c.org == org, _any(pairwise_ref.c.ref, refs, Text)
+            pairwise_ref.c.org == org, _any(pairwise_ref.c.ref, list(refs), Texts)
         )
     )
     return {row[0]: row[1] for row in rows}
@@ -138,7 +138,7 @@ def by_reference(connection: Connection, org: str, refs: Collection[str]) -> dic
 
 def of_children(connection: Connection, children: Collection[UUID]) -> dict[UUID, Identity]:
     """Every identity linked to these children now."""
-    statement = _IDENTITY.where(_any(identity_link.c.child_id, children, Uuid))
+    statement = _IDENTITY.where(_any(identity_link.c.child_id, children, Ids))
     found = (_identity(row) for row in connection.execute(statement))
     return {identity.source_identity_id: identity for identity in found}
 
@@ -146,7 +146,7 @@ def of_children(connection: Connection, children: Collection[UUID]) -> dict[UUID
 def linked_to(connection: Connection, children: Collection[UUID]) -> dict[UUID, UUID]:
     """Every identity linked to these children now, and to which."""
     statement = select(identity_link.c.source_identity_id, identity_link.c.child_id).where(
-        identity_link.c.valid_to.is_(None), _any(identity_link.c.child_id, children, Uuid)
+        identity_link.c.valid_to.is_(None), _any(identity_link.c.child_id, children, Ids)
     )
     return {row[0]: row[1] for row in connection.execute(statement).all()}
 
@@ -163,7 +163,7 @@ _SHARING = select(
 
 def sharing(connection: Connection, keys: Collection[bytes]) -> list[tuple[bytes, UUID, UUID | None]]:
     """Which identities hold any of these blocking keys: key, identity, and its child unless it is in review."""
-    statement = _SHARING.where(_any(identity_key.c.key, keys, BYTEA))
+    statement = _SHARING.where(_any(identity_key.c.key, keys, Keys))
     return [(bytes(row[0]), row[1], row[2]) for row in connection.execute(statement).all()]
 
 
@@ -173,7 +173,7 @@ def read_features(connection: Connection, ids: Collection[UUID]) -> dict[UUID, S
         return {}
     statement = select(
         identity_features.c.source_identity_id, identity_features.c.sealed_for, identity_features.c.features
-    ).where(_any(identity_features.c.source_identity_id, ids, Uuid))
+    ).where(_any(identity_features.c.source_identity_id, ids, Ids))
     connection.exec_driver_sql(f"SET LOCAL ROLE {Role.MATCH.value}")
     rows = connection.execute(statement).all()
     found = {row[0]: SealedFeatures(row[0], row[1], bytes(row[2])) for row in rows}
@@ -223,11 +223,11 @@ def add_features(connection: Connection, rows: Iterable[SealedFeatures], at: dat
 
 _CHANGE = text(
     "UPDATE identity_features f SET sealed_for = n.sealed_for, features = n.features, at = :at "
-    "FROM unnest(:ids, :sealed_for, :features) AS n (id, sealed_for, features) WHERE f.source_identity_id = n.id"
+    "FROM unnest(cast(:ids AS uuid[]), cast(:sealed_for AS uuid[]), cast(:features AS bytea[])) AS n (id, sealed_for, features) WHERE f.source_identity_id = n.id"
 ).bindparams(
-    bindparam("ids", type_=ARRAY(Uuid)),
-    bindparam("sealed_for", type_=ARRAY(Uuid)),
-    bindparam("features", type_=ARRAY(BYTEA)),
+    bindparam("ids", type_=Ids),
+    bindparam("sealed_for", type_=Ids),
+    bindparam("features", type_=Keys),
 )
 
 
@@ -253,9 +253,9 @@ def drop_keys(connection: Connection, rows: Collection[tuple[bytes, UUID]]) -> N
     if rows:
         connection.execute(
             text(
-                "DELETE FROM identity_key k USING unnest(:keys, :ids) AS gone (key, id) "
+                "DELETE FROM identity_key k USING unnest(cast(:keys AS bytea[]), cast(:ids AS uuid[])) AS gone (key, id) "
                 "WHERE k.key = gone.key AND k.source_identity_id = gone.id"
-            ).bindparams(bindparam("keys", type_=ARRAY(BYTEA)), bindparam("ids", type_=ARRAY(Uuid))),
+            ).bindparams(bindparam("keys", type_=Keys), bindparam("ids", type_=Ids)),
             {"keys": [row[0] for row in rows], "ids": [row[1] for row in rows]},
         )
 
@@ -341,7 +341,7 @@ def change_child(
 def never_the_same(connection: Connection, ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
     """The children a person has said these identities are not; that holds for good."""
     statement = select(match_decision.c.source_identity_id, match_decision.c.child_id).where(
-        _any(match_decision.c.source_identity_id, ids, Uuid),
+        _any(match_decision.c.source_identity_id, ids, Ids),
         match_decision.c.outcome == "not-the-same",
         match_decision.c.child_id.is_not(None),
     )

@@ -27,7 +27,7 @@ from gateway.store.signing import ed25519_key, p384_key
 
 SHARDS = 256
 CACHE_SECONDS = 60.0
-CACHE_KEYS = 32_768  # about 30 MB; the oldest goes first
+CACHE_KEYS = 32_768  # about 20 MB; the oldest goes first
 _CHUNK = 5_000
 _LOCK = 5_044_913_201  # pg_advisory_xact_lock: one process lays the tables
 _SECRET = "deployment"  # noqa: S105  # the row's name, not a secret

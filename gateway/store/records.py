@@ -6,20 +6,25 @@ Intake never opens a body to compare: equality of `value_digest`, an HMAC under 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from psycopg.rows import TupleRow
+from pydantic_core import to_json
 from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
 from gateway.store.childkey import ChildKey
-from gateway.store.engine import copy_rows
+from gateway.store.copying import copy_rows
 from gateway.store.pipeline import Answer, Batch
-from gateway.store.tables.base import Uuid
-from mappings.record.assertion import StoredAssertion
+from gateway.store.tables.base import Ids, Keys
+from mappings.record.assertion import Method, Quality, Status, StoredAssertion
+from mappings.record.category import Category
+from mappings.record.kind import PART, Kind
+from mappings.record.regime import Regime
+from mappings.record.sensitivity import Label
 
 _CHUNK = 5_000
 _CLEAR = (
@@ -37,8 +42,7 @@ _TAKE = f"""INSERT INTO assertion ({", ".join(_COLUMNS)})
 SELECT {", ".join(_COLUMNS)} FROM pg_temp.new_assertion n
 WHERE n.source_key IS NULL OR NOT EXISTS (
     SELECT FROM assertion a WHERE a.source_key = n.source_key AND a.status = 'current'
-)
-RETURNING assertion_id"""  # noqa: S608 - our own names
+)"""  # noqa: S608 - our own names
 _READ = """SELECT assertion_id, child_id, category, kind, status, org, regimes, labels, quality, asserted_at, received_at,
 supersedes, links, body FROM assertion
 WHERE child_id = ANY(%(children)s) AND status = 'current'
@@ -102,9 +106,10 @@ def append(connection: Connection, facts: Iterable[Fact]) -> Appended:
     rest = iter(facts)
     while chunk := list(islice(rest, _CHUNK)):
         keyed = [fact.source_key for fact in chunk if fact.source_key is not None]
-        if len(seen | set(keyed)) != len(seen) + len(keyed):
-            raise ValueError("two facts of one import have the same source key")
+        before = len(seen)
         seen.update(keyed)
+        if len(seen) != before + len(keyed):
+            raise ValueError("two facts of one import have the same source key")
         current = _current(connection, keyed)
         rows = []
         replaced = []
@@ -124,19 +129,53 @@ def append(connection: Connection, facts: Iterable[Fact]) -> Appended:
 
 
 def value_digest(key: ChildKey, assertion: StoredAssertion) -> bytes:
-    """What tells whether a fact changed: its value, its envelope's meaning, not its ids, times or links."""
+    """What tells whether a fact changed: its value, its envelope's meaning, not its ids, times or links.
+
+    The HMAC is of one JSON object: members sorted, no white space, ASCII only.
+    """
     source, effective = assertion.asserted_by, assertion.effective
-    content = {
-        "kind": assertion.kind,
-        "category": assertion.category,
-        "value": assertion.value,
-        "asserted_by": {"org": source.org, "person": source.person, "role": source.role},
-        "method": assertion.method,
-        "effective": None if effective is None else effective.model_dump(mode="json"),
-        "regimes": sorted(assertion.regimes),
-        "labels": sorted(assertion.labels),
-    }
-    return key.digest(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+    meaning = _meaning(
+        source.org,
+        source.person,
+        source.role,
+        assertion.category,
+        None if effective is None else (effective.start, effective.end),
+        assertion.kind,
+        assertion.labels,
+        assertion.method,
+        assertion.regimes,
+    )
+    return key.digest(f'{meaning[:-1]},"value":{_canonical(assertion.value)}}}'.encode())
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
+
+
+@lru_cache(maxsize=4_096)
+def _meaning(
+    org: str,
+    person: str | None,
+    role: str | None,
+    category: Category,
+    effective: tuple[date | None, date | None] | None,
+    kind: Kind,
+    labels: frozenset[Label],
+    method: Method,
+    regimes: frozenset[Regime],
+) -> str:
+    """The digested object but for its value, which comes last; most facts of a source share a few of these."""
+    days = None if effective is None else [day and day.isoformat() for day in effective]
+    return _canonical(
+        {
+            "kind": kind,
+            "category": category,
+            "asserted_by": {"org": org, "person": person, "role": role},
+            "method": method,
+            "effective": None if days is None else {"start": days[0], "end": days[1]},
+            "regimes": sorted(regimes),
+            "labels": sorted(labels),
+        }
+    )
 
 
 def change_status(connection: Connection, assertion_ids: Collection[UUID], status: str) -> list[UUID]:
@@ -147,7 +186,7 @@ def change_status(connection: Connection, assertion_ids: Collection[UUID], statu
         text(
             "UPDATE assertion SET status = :status WHERE assertion_id = ANY(:ids) AND status = 'current' "
             "RETURNING assertion_id"
-        ).bindparams(bindparam("ids", type_=ARRAY(Uuid))),
+        ).bindparams(bindparam("ids", type_=Ids)),
         {"status": status, "ids": list(assertion_ids)},
     )
     return list(changed.scalars())
@@ -157,7 +196,7 @@ def dispute(connection: Connection, assertion_ids: Collection[UUID]) -> int:
     """Mark assertions as disputed by the family, which every reader is shown; how many."""
     return connection.execute(
         text("UPDATE assertion SET quality = 'disputed' WHERE assertion_id = ANY(:ids)").bindparams(
-            bindparam("ids", type_=ARRAY(Uuid))
+            bindparam("ids", type_=Ids)
         ),
         {"ids": list(assertion_ids)},
     ).rowcount
@@ -172,7 +211,7 @@ def envelopes(
             "SELECT assertion_id, child_id, category, kind, part, status, org, quality, asserted_at, "
             "source_identity_id, source_key, links FROM assertion WHERE child_id = ANY(:children) "
             "AND (cast(:status AS text) IS NULL OR status = :status) ORDER BY asserted_at, assertion_id"
-        ).bindparams(bindparam("children", type_=ARRAY(Uuid))),
+        ).bindparams(bindparam("children", type_=Ids)),
         {"children": list(children), "status": status},
     )
     return [Envelope(**{**row, "links": tuple(row["links"])}) for row in rows.mappings()]
@@ -236,48 +275,61 @@ def _current(connection: Connection, source_keys: list[bytes]) -> dict[bytes, tu
         text(
             "SELECT source_key, assertion_id, value_digest FROM assertion "
             "WHERE source_key = ANY(:keys) AND status = 'current'"
-        ).bindparams(bindparam("keys", type_=ARRAY(BYTEA))),
+        ).bindparams(bindparam("keys", type_=Keys)),
         {"keys": source_keys},
-    )
+    ).all()
     return {bytes(row[0]): (row[1], bytes(row[2])) for row in rows}
 
 
 def _row(fact: Fact, digest: bytes, supersedes: UUID | None) -> tuple[Any, ...]:
     """The row, in the order of `_COLUMNS`."""
     kept = fact.assertion
-    body: dict[str, Any] = {"value": kept.value, "method": kept.method.value}
-    if kept.asserted_by.person is not None:
-        body["person"] = kept.asserted_by.person
-    if kept.asserted_by.role is not None:
-        body["role"] = kept.asserted_by.role
-    for name in ("effective", "source"):
-        part = getattr(kept, name)
-        if part is not None:
-            body[name] = part.model_dump(mode="json", exclude_none=True)
-    sealed = fact.key.seal(
-        json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
-        row=kept.assertion_id,
-        kind="assertion",
-    )
+    source, period = kept.asserted_by, kept.effective
+    body: dict[str, Any] = {"value": kept.value, "method": kept.method}
+    if source.person is not None:
+        body["person"] = source.person
+    if source.role is not None:
+        body["role"] = source.role
+    if period is not None:
+        body["effective"] = period
+    if kept.source is not None:
+        body["source"] = kept.source
+    sealed = fact.key.seal(to_json(body, exclude_none=True), row=kept.assertion_id, kind="assertion")
     return (
         kept.assertion_id,
         kept.child_id,
-        kept.category.value,
-        kept.kind.value,
-        kept.part.value,
-        kept.status.value,
-        kept.asserted_by.org,
-        _array(sorted(kept.regimes)),
-        _array(sorted(kept.labels)),
-        kept.quality.value,
+        *_codes(kept.category, kept.kind, kept.status, source.org, kept.regimes, kept.labels, kept.quality),
         kept.asserted_at,
         kept.received_at,
         supersedes,
         fact.source_identity_id,
         fact.source_key,
         digest,
-        _array(map(str, kept.links)),
+        _array(map(str, kept.links)) if kept.links else "{}",
         sealed,
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _codes(
+    category: Category,
+    kind: Kind,
+    status: Status,
+    org: str,
+    regimes: frozenset[Regime],
+    labels: frozenset[Label],
+    quality: Quality,
+) -> tuple[str, ...]:
+    """The columns of a row that many share, from `category` to `quality`."""
+    return (
+        category.value,
+        kind.value,
+        PART[kind].value,
+        status.value,
+        org,
+        _array(sorted(regimes)),
+        _array(sorted(labels)),
+        quality.value,
     )
 
 
@@ -287,9 +339,23 @@ def _array(members: Iterable[str]) -> str:
 
 
 def _take(connection: Connection, rows: list[tuple[Any, ...]]) -> list[UUID]:
+    """Insert these rows; the ids of those that were not there already."""
     if not rows:
         return []
     connection.exec_driver_sql(_STAGE)
     connection.exec_driver_sql("DELETE FROM pg_temp.new_assertion")
     copy_rows(connection, "pg_temp.new_assertion", _COLUMNS, rows)
-    return list(connection.exec_driver_sql(_TAKE).scalars())
+    taken = connection.exec_driver_sql(_TAKE).rowcount
+    ids = [row[0] for row in rows]
+    return ids if taken == len(ids) else _among(connection, ids)
+
+
+def _among(connection: Connection, ids: list[UUID]) -> list[UUID]:
+    """Those of these assertions that are there."""
+    found = connection.execute(
+        text("SELECT assertion_id FROM assertion WHERE assertion_id = ANY(:ids)").bindparams(
+            bindparam("ids", type_=Ids)
+        ),
+        {"ids": ids},
+    )
+    return list(found.scalars())

@@ -6,13 +6,13 @@ folding makes them equal or one is part of the other.
 
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from mappings.record.assertion import Draft
-from mappings.record.base import Record
 from mappings.record.kind import Kind
 from mappings.record.person import NameUse, Sex
 
@@ -95,7 +95,8 @@ class IdentifierKey(NamedTuple):
     value: str
 
 
-class PersonName(Record):
+@dataclass(frozen=True, slots=True)
+class PersonName:
     """A name as tokens. `old` names lead to a review, never to certainty."""
 
     given: tuple[str, ...] = ()
@@ -104,7 +105,8 @@ class PersonName(Record):
     old: bool = False
 
 
-class Features(Record):
+@dataclass(frozen=True, slots=True)
+class Features:
     """All that matching may know of one source identity; sealed at rest, opened only for candidates.
 
     More than one birth date means the source contradicts itself, and then it is never certain.

@@ -1,9 +1,12 @@
 """The metadata every table hangs on, and the column types used throughout."""
 
+import uuid
+from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Text, text
+from sqlalchemy import BigInteger, Column, Dialect, LargeBinary, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
+from sqlalchemy.types import UserDefinedType
 
 metadata = MetaData(
     naming_convention={
@@ -20,6 +23,34 @@ Uuids = ARRAY(UUID(as_uuid=True))
 Texts = ARRAY(Text)
 Moment = TIMESTAMP(timezone=True)
 Sealed = LargeBinary
+
+
+class Ids(UserDefinedType[Collection[uuid.UUID]]):
+    """A list of ids as a parameter, written as PostgreSQL reads it: psycopg adapts a list member by member, and slowly."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The type's name in PostgreSQL."""
+        return "uuid[]"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:  # noqa: ARG002 - as SQLAlchemy calls it
+        """How a value is written."""
+        return lambda ids: f"{{{','.join([one.hex for one in ids])}}}"
+
+
+class Keys(UserDefinedType[Collection[bytes]]):
+    """A list of keyed hashes as a parameter, written like `Ids`."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The type's name in PostgreSQL."""
+        return "bytea[]"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:  # noqa: ARG002 - as SQLAlchemy calls it
+        """How a value is written."""
+        return lambda keys: "{" + ",".join([rf'"\\x{one.hex()}"' for one in keys]) + "}"
 
 
 def key(name: str = "id") -> Column[Any]:

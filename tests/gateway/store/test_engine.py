@@ -8,15 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
-from gateway.store.engine import (
-    LOCK_WAIT_S,
-    Database,
-    Role,
-    copy_rows,
-    in_transaction,
-    libpq_url,
-    open_database,
-)
+from gateway.store.engine import LOCK_WAIT_S, Database, Role, in_transaction, libpq_url, open_database
 
 
 def who(connection: Connection) -> str:
@@ -175,19 +167,6 @@ def test_an_error_never_shows_a_bound_value(db):
     with pytest.raises(DataError) as failed, db.transaction() as connection:
         connection.execute(text("SELECT length(:name) / 0"), {"name": "Wilhelmina"})
     assert "Wilhelmina" not in str(failed.value)
-
-
-def test_rows_are_copied_in_and_roll_back_with_their_transaction(db):
-    ids = [uuid4() for _ in range(3)]
-    rows = [(ids[0], b"\x00\xff", "tab\there", 1), (ids[1], b"", "line\nend\\N", None), (ids[2], b"a", "", 3)]
-    with db.transaction() as connection:
-        connection.execute(
-            text("CREATE TEMP TABLE staged (id uuid, body bytea, words text, n int) ON COMMIT DROP")
-        )
-        assert copy_rows(connection, "staged", ("id", "body", "words", "n"), iter(rows)) == 3
-        back = connection.execute(text("SELECT id, body, words, n FROM staged")).all()
-        assert sorted(map(tuple, back)) == sorted(rows)
-        assert copy_rows(connection, "pg_temp.staged", ("id",), []) == 0
 
 
 def test_nobody_waits_for_a_lock_for_ever_and_a_role_taken_on_waits_no_longer(one_connection):

@@ -1,6 +1,8 @@
 """Assertions are appended, superseded and retracted, never rewritten; intake compares without opening (ARCHITECTURE §4)."""
 
+import json
 from dataclasses import replace
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -137,6 +139,29 @@ def test_a_fact_changes_with_its_meaning_not_only_with_its_value(hub, family, sc
     keep(hub, fact)
     moved = fact.assertion.model_copy(update={"assertion_id": uuid4(), **change})
     assert len(keep(hub, replace(fact, assertion=moved)).added) == 1
+
+
+def test_a_fact_is_compared_by_one_written_form_that_stays_from_release_to_release(family, school):
+    fact = family.fact(
+        school,
+        Category.HEALTH,
+        words="Jos\u00e9 rides",
+        asserted_by=AssertedBy(org=school, person="staff:7"),
+        effective=Period(start=date(2026, 9, 1)),
+        regimes=frozenset({Regime.EDU, Regime.HLTH}),
+    )
+    written = {
+        "asserted_by": {"org": school, "person": "staff:7", "role": None},
+        "category": "health",
+        "effective": {"start": "2026-09-01", "end": None},
+        "kind": fact.kind.value,
+        "labels": sorted(fact.labels),
+        "method": fact.method.value,
+        "regimes": sorted(fact.regimes),
+        "value": fact.value,
+    }
+    expected = json.dumps(written, sort_keys=True, separators=(",", ":")).encode()
+    assert records.value_digest(family.key, fact) == family.key.digest(expected)
 
 
 def test_a_fact_does_not_change_with_ids_and_times(hub, family, school):

@@ -1,5 +1,6 @@
 """Two records are certainly one child only on a shared identifier with agreeing name and birth date; else a person looks."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -88,9 +89,7 @@ def test_numbers_of_different_assigners_say_nothing():
 def test_a_shared_number_beside_a_differing_one_goes_to_a_person():
     both = (IdentifierKey("student", "north", "12"), IdentifierKey("state", "st", "1"))
     other = (IdentifierKey("student", "north", "12"), IdentifierKey("state", "st", "2"))
-    found = agree(
-        child().model_copy(update={"identifiers": both}), child().model_copy(update={"identifiers": other})
-    )
+    found = agree(replace(child(), identifiers=both), replace(child(), identifiers=other))
     assert found.evidence["identifier"] is Sign.MIXED
     assert found.grade is Grade.PROBABLE
 
@@ -105,7 +104,7 @@ def test_name_and_birth_date_without_a_number_are_probable():
     [
         child(born=date(2015, 4, 3), number=None),
         child(born=date(2015, 3, 14), number=None),
-        child("Anna", number=None).model_copy(),
+        child("Anna", number=None),
         child(surname="Vega", old="Luna", number=None),
     ],
 )
@@ -119,7 +118,7 @@ def test_a_sibling_of_the_same_day_with_another_name_is_no_candidate():
 
 
 def test_a_source_that_contradicts_itself_about_the_birth_date_is_never_certain():
-    torn = child().model_copy(update={"birth_dates": (BORN, date(2015, 4, 3))})
+    torn = replace(child(), birth_dates=(BORN, date(2015, 4, 3)))
     assert agree(child(), torn).grade is Grade.PROBABLE
 
 
