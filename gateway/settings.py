@@ -119,6 +119,10 @@ class Settings(BaseSettings):
     community: Path | None = Field(
         default=None, description="The community file applied at start: agencies, agreements, connections."
     )
+    witness_policy: Path | None = Field(
+        default=None,
+        description="The ledger's witnesses and their quorum (C2SP tlog-policy). Empty: nobody is asked to cosign.",
+    )
     reconsider_after_s: float = Field(
         default=10.0,
         gt=0,
@@ -129,7 +133,9 @@ class Settings(BaseSettings):
         default=None, ge=1, le=65535, description="Loopback port for Prometheus metrics. Empty: none."
     )
 
-    @field_validator("home", "key_file", "tls_certificate", "tls_key", "community", mode="after")
+    @field_validator(
+        "home", "key_file", "tls_certificate", "tls_key", "community", "witness_policy", mode="after"
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """A relative path means the folder the command was given in, wherever a worker runs later."""

@@ -38,7 +38,7 @@ def in_plain_words() -> Iterator[None]:
     import psycopg
     from sqlalchemy.exc import OperationalError
 
-    from gateway.exchange.opening import MapsError, RulesError, SchemaError
+    from gateway.exchange.opening import MapsError, RulesError, SchemaError, WitnessPolicyError
     from gateway.store.account import AccountError
     from gateway.store.broker import BrokerError
     from gateway.store.embedded import PostgresError
@@ -63,6 +63,9 @@ def in_plain_words() -> Iterator[None]:
         fail(
             "the database is not laid out for this release", str(error), "planhub migrate", Exit.CHECK_FAILED
         )
+    except WitnessPolicyError as error:
+        step = "correct the file PLANHUB_WITNESS_POLICY names; docs/ledger.md shows one"
+        fail("the ledger's witnesses are not known", str(error), step, Exit.CHECK_FAILED)
     except RulesError as error:
         fail(
             "the law rows cannot be loaded",

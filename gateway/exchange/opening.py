@@ -11,10 +11,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ProgrammingError
 
 from consent.law import Law, load_law
-from consent.note import SignerKey
+from consent.trust_policy import TrustPolicy, parse_policy
 from gateway.exchange.context import Hub
+from gateway.exchange.selfcheck import guard
 from gateway.settings import Settings
-from gateway.store import maps, tables
+from gateway.store import logkeys, maps, tables
 from gateway.store.embedded import ensure_postgres
 from gateway.store.engine import Database, open_database
 from gateway.store.keys import open_keystore
@@ -26,6 +27,10 @@ from mappings.engine.shipped import MapFiles, shipped_files, shipped_maps
 
 class RulesError(Exception):
     """The shipped or configured law rows cannot be loaded; the hub does not start on rules it cannot read."""
+
+
+class WitnessPolicyError(Exception):
+    """The file that names the ledger's witnesses cannot be read; the hub does not start on a quorum it does not know."""
 
 
 class MapsError(Exception):
@@ -61,11 +66,26 @@ def origin_of(settings: Settings) -> str:
     return read_private(path).decode().strip()
 
 
+def witness_policy(settings: Settings) -> TrustPolicy | None:
+    """The ledger's witnesses, from the file the settings name; raises WitnessPolicyError."""
+    path = settings.witness_policy
+    if path is None:
+        return None
+    try:
+        found = parse_policy(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise WitnessPolicyError(f"{path} cannot be read") from None
+    if isinstance(found, TrustPolicy):
+        return found
+    raise WitnessPolicyError(f"{path}, line {found.line}: {found.text}")
+
+
 @contextmanager
 def open_hub(settings: Settings, *, migrate: bool = False, pool_size: int = 8) -> Iterator[Hub]:
     """A ready `Hub`. `migrate` brings the schema up to date first and records this release's maps.
 
-    A new embedded database is always brought up to date; an existing one, like any other, only when asked.
+    A new embedded database is always brought up to date; an existing one, like any other, only when asked. Where the ledger is
+    not what it was, it is halted: the hub opens and signs nothing.
     """
     with ExitStack() as stack:
         if settings.database_url is None:
@@ -81,13 +101,18 @@ def open_hub(settings: Settings, *, migrate: bool = False, pool_size: int = 8) -
         stack.callback(db.close)
         keys = open_keystore(keys_url, settings.home, key_file=settings.key_file)
         stack.callback(keys.close)
+        folder, origin = settings.home / "keys", origin_of(settings)
         hub = Hub(
             db=db,
             keys=keys,
             rules=shipped_law(),
-            signer=SignerKey(origin_of(settings), keys.signing_key("ledger").private_bytes_raw()),
+            signer=logkeys.current_key(folder, origin),
+            next_signer=logkeys.next_key(folder, origin),
+            retired=logkeys.retired_keys(folder),
+            policy=witness_policy(settings),
             settings=settings,
         )
+        guard(hub)
         _put_rules_in_force(db, hub)
         if migrate:
             record_maps(hub)

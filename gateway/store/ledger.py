@@ -209,6 +209,11 @@ def count_tiles(driver: Driver) -> int:
     return _count(driver, "SELECT count(*) FROM ledger_tile")
 
 
+def count_numbers(driver: Driver) -> int:
+    """One more than the highest number given; the table's trigger lets no gap below it arise."""
+    return _count(driver, "SELECT coalesce(max(seq) + 1, 0) FROM ledger_entry")
+
+
 def count_waiting(driver: Driver) -> int:
     """How many entries have no number yet."""
     return _count(driver, "SELECT count(*) FROM ledger_pending")
