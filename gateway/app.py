@@ -1,7 +1,6 @@
 """The web process: the HTTP faces around an open hub."""
 
 import atexit
-import gc
 import sys
 from contextlib import ExitStack
 
@@ -10,7 +9,8 @@ from uvicorn.config import STARTUP_FAILURE
 
 from gateway.api.document import application
 from gateway.exchange.context import Hub
-from gateway.exchange.opening import open_hub
+from gateway.exchange.opening import open_hub, spare_the_collector
+from gateway.exchange.selfcheck import guard_start
 from gateway.exchange.tokens import TokenReader
 from gateway.oauth.server import TokenServer
 from gateway.settings import load_settings
@@ -36,8 +36,10 @@ def create() -> FastAPI:
     configure(settings.log_level)
     stack = ExitStack()
     atexit.register(stack.close)
-    app = build(stack.enter_context(open_hub(settings, pool_size=POOL)))
-    _spare_the_collector()
+    hub = stack.enter_context(open_hub(settings, pool_size=POOL))
+    guard_start(hub)
+    app = build(hub)
+    spare_the_collector()
     return app
 
 
@@ -52,10 +54,3 @@ def create_or_end() -> FastAPI:
     except Exception as fault:  # noqa: BLE001  # the process's edge; whoever started it finds words for what is known
         error(LogCode.WEB_FAULT, fault)
         sys.exit(STARTUP_FAILURE)
-
-
-def _spare_the_collector() -> None:
-    """Have the garbage collector leave alone what start-up made, and look less often: its full rounds cost 100 ms each."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)

@@ -27,6 +27,8 @@ class LogCode(StrEnum):
     """Everything the hub says in its log. Alphabetical; each is used in one place; a retired one is not used again."""
 
     DELIVERY_FAULT = "delivery-fault"
+    LEDGER_FAULT = "ledger-fault"
+    LEDGER_HALTED = "ledger-halted"
     LIBRARY = "library"
     RING_LOST = "ring-lost"
     TASK_FAULT = "task-fault"

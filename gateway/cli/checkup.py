@@ -13,10 +13,12 @@ from sqlalchemy import select
 from consent.agreement import AgreementStatus
 from gateway.exchange.context import Hub, SecretMissing
 from gateway.exchange.opening import open_hub
+from gateway.exchange.witnessing import Heard
 from gateway.settings import Settings
-from gateway.store import tables
+from gateway.store import tables, witnesses
 from gateway.store.broker import BrokerError, ensure_broker
 from gateway.store.configuration import read_place
+from gateway.store.pipeline import driver_of
 
 SOON = timedelta(days=30)
 OWNER_ONLY = 0o600
@@ -55,6 +57,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     try:
         with open_hub(settings) as hub:
             yield _database(hub)
+            yield from _signing(hub)
             yield from _agreements(hub)
             yield from _secrets(hub)
             yield _deliveries(hub)
@@ -127,6 +130,27 @@ def _keys(settings: Settings) -> Finding:
     if mode != OWNER_ONLY:
         return Finding(Verdict.FAIL, "keys", f"{path} has mode {mode:o}", f"chmod 600 {path}")
     return Finding(Verdict.OK, "keys", "the master key is readable by its owner only")
+
+
+def _signing(hub: Hub) -> Iterator[Finding]:
+    """Whether the log may be signed, and what each of its witnesses last said."""
+    with hub.db.transaction() as conn:
+        driver = driver_of(conn)
+        halted, standings = witnesses.halted(driver), witnesses.standings(driver)
+    if halted is not None:
+        yield Finding(Verdict.FAIL, "signing", halted, "planhub ledger fsck")
+    else:
+        yield Finding(Verdict.OK, "signing", "the ledger may be signed")
+    for name, witness in (hub.policy.witnesses if hub.policy is not None else {}).items():
+        last = standings.get(str(witness.key))
+        if last is None:
+            yield Finding(
+                Verdict.WARN, f"witness {name}", "never asked", "planhub serve asks it every few seconds"
+            )
+        elif last.answer != Heard.COSIGNED:
+            yield Finding(Verdict.WARN, f"witness {name}", last.answer, "ask whoever runs it; docs/ledger.md")
+        else:
+            yield Finding(Verdict.OK, f"witness {name}", f"cosigned at {last.size:,} entries")
 
 
 def _agreements(hub: Hub) -> Iterator[Finding]:

@@ -7,11 +7,12 @@ from adapters.http import HttpClient
 from consent.checkpoint import Checkpoint, open_checkpoint
 from consent.merkle import GetTiles, MissingTileError, root_at
 from gateway.exchange.context import Hub
-from gateway.exchange.witnessing import Told, ask_all, trouble
+from gateway.exchange.witnessing import Told, ask_all, client, trouble
 from gateway.store import ledger, witnesses
 from gateway.store.ledger import Head
 from gateway.store.mark import Mark, keep_mark, mark_file, read_mark
 from gateway.store.pipeline import Driver, driver_of
+from gateway.telemetry import LogCode, error
 
 FSCK = "Keep the database as it is and run: planhub ledger fsck"
 
@@ -28,6 +29,12 @@ def guard(hub: Hub, http: HttpClient | None = None) -> str | None:
     _halt(hub, reason)
     with hub.db.transaction() as connection:
         return witnesses.halted(driver_of(connection))
+
+
+def guard_start(hub: Hub) -> str | None:
+    """`guard` with the witnesses asked, for a process that is about to serve."""
+    with client(hub.settings) as http:
+        return guard(hub, http)
 
 
 def tend(hub: Hub, http: HttpClient) -> tuple[Told, ...]:
@@ -119,5 +126,6 @@ def _size(hub: Hub) -> int:
 
 def _halt(hub: Hub, reason: str | None) -> None:
     if reason is not None:
+        error(LogCode.LEDGER_HALTED)
         with hub.db.transaction() as connection:
             witnesses.halt(driver_of(connection), reason, hub.clock())

@@ -35,7 +35,7 @@ from gateway.exchange.feed import ConnectionMissing, MapMissing
 from gateway.exchange.journal import keys_for, seal_entry
 from gateway.exchange.release import release
 from gateway.exchange.render import Errand, Nothing, Unfit, errand
-from gateway.exchange.sequence import sequence
+from gateway.exchange.sequence import LedgerHalted, sequence
 from gateway.store import ledger
 from gateway.store.epochs import SHARE_CHILDREN
 from gateway.store.lanes import Claim
@@ -70,6 +70,7 @@ class SendCause(StrEnum):
     FAULT = "fault"
     DATABASE = "database-away"
     OLD_RULES = "rules-changed"  # this process has loaded other rules than those in force
+    LEDGER_HALTED = "ledger-halted"  # nothing may be signed, so nothing leaves, until a person has looked
     LANE_LOST = "lane-lost"  # another worker has taken it in the meantime
 
 
@@ -104,6 +105,8 @@ def attempt(hub: Hub, claim: Claim, waiting: Waiting, attempt_id: UUID) -> Sent:
         sent = Sent(Result.PERMANENT, SendCause.MISCONFIGURED.value)
     except SecretMissing:
         sent = Sent(Result.TRANSIENT, SendCause.SECRET_MISSING.value)
+    except LedgerHalted:
+        sent = Sent(Result.FAULT, SendCause.LEDGER_HALTED.value)
     return replace(sent, milliseconds=int((time.monotonic() - began) * 1000))
 
 

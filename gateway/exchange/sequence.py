@@ -96,7 +96,10 @@ def _number(hub: Hub, entry_ids: Collection[UUID]) -> dict[UUID, int]:
 
 
 def sequence_all(hub: Hub) -> int:
-    """Number every waiting entry; how many there were. For what a process that died left behind."""
+    """Number every waiting entry; how many there were. For what a process that died left behind.
+
+    Where nothing may be signed, what waits keeps waiting.
+    """
     done = 0
     for _ in range(_ROUNDS):
         with hub.db.transaction() as connection:
@@ -106,7 +109,10 @@ def sequence_all(hub: Hub) -> int:
             entry_ids = [row[0] for row in waiting]
         if not entry_ids:
             break
-        done += len(sequence(hub, entry_ids))
+        try:
+            done += len(sequence(hub, entry_ids))
+        except LedgerHalted:
+            break
     return done
 
 

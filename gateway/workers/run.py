@@ -11,7 +11,8 @@ from celery import Celery, signals
 
 from gateway.exchange.context import Hub
 from gateway.exchange.destinations import close_all
-from gateway.exchange.opening import open_hub
+from gateway.exchange.opening import open_hub, spare_the_collector
+from gateway.exchange.selfcheck import guard_start
 from gateway.exchange.sweep import Rung, sweep
 from gateway.settings import Settings
 from gateway.store import lanes
@@ -20,8 +21,10 @@ from gateway.store.listening import Listener, listening
 from gateway.telemetry import configure
 from gateway.workers.app import QueueName, make_app
 from gateway.workers.tasks import register
+from gateway.workers.tending import tending
 
 THREADS = 8
+SWEEPER_POOL = 4  # the sweep's own, the listener's, and two for whoever tends the ledger
 STEP = timedelta(seconds=1)
 LONGEST = timedelta(seconds=60)
 GATHER_S = 0.05
@@ -36,10 +39,12 @@ def run_worker(settings: Settings) -> None:
         broker = stack.enter_context(ensure_broker(settings))
         hub = stack.enter_context(open_hub(settings, pool_size=THREADS + 2))
         stack.callback(close_all)
+        guard_start(hub)
         app = make_app(broker.url)
         stopping = threading.Event()
         stack.callback(signals.worker_shutting_down.disconnect, _told_to_stop(stopping))
         register(app, lambda: hub, going=lambda: not stopping.is_set())
+        spare_the_collector()
         _work(app)
 
 
@@ -73,7 +78,8 @@ def run_sweeper(settings: Settings) -> None:
     """Sweep until told to stop; ends with an error when the database is gone, and is started again."""
     configure(settings.log_level)
     going = _Going()
-    with ensure_broker(settings) as broker, open_hub(settings, pool_size=2) as hub:
+    with ensure_broker(settings) as broker, open_hub(settings, pool_size=SWEEPER_POOL) as hub:
+        guard_start(hub)
         _sweep(hub, broker.url, going)
 
 
@@ -82,9 +88,11 @@ def _sweep(hub: Hub, broker_url: str, going: "_Going") -> None:
     bell = register(make_app(broker_url), lambda: hub)
     rung = Rung()
     whole_at = hub.clock()
-    with listening(hub.db.engine) as listener:
+    with ExitStack() as stack:
+        listener = stack.enter_context(listening(hub.db.engine))
         while going() and not listener.has_turn():
             listener.wait(STEP)
+        stack.enter_context(tending(hub))
         while going():
             whole = hub.clock() >= whole_at
             if whole:
