@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from consent.vocabulary import Effect, Purpose
+from gateway.cli.ask import ask, asks
 from gateway.cli.exits import Exit
 from gateway.cli.guardian import verify_guardian
 from gateway.cli.hub import opened
@@ -30,6 +31,8 @@ app = typer.Typer(
 app.command("record-paper")(record_paper)
 app.command("verify-guardian")(verify_guardian)
 app.command()(revoke)
+app.command()(ask)
+app.command()(asks)
 
 TopicsOption = Annotated[
     list[Category], typer.Option("--topic", help="The topic; may be given several times.")

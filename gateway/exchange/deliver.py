@@ -18,7 +18,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from gateway.exchange import refer, send
+from consent.vocabulary import Purpose
+from gateway.exchange import ask, refer, send
 from gateway.exchange.context import Hub
 from gateway.exchange.release import RulesNotInForce
 from gateway.exchange.send import Result, SendCause, Sent
@@ -206,7 +207,7 @@ def _write(turn: _Turn, waiting: Waiting, attempt_id: UUID, sent: Sent) -> Waiti
             step = _settle(turn, statements, waiting, sent, at, failures=failures, receipt=receipt)
             if waiting.topic is not Topic.REFERRAL:
                 return _go_on(turn, statements, step)
-        _tell_referral(conn, waiting, sent, at)
+        _tell_referral(turn.hub, conn, waiting, sent, at)
         with batch(conn) as statements:
             return _go_on(turn, statements, step)
 
@@ -323,13 +324,15 @@ def _end(
         outbox.hold_same_referral(statements, claim, waiting.subject_id, at)
 
 
-def _tell_referral(conn: Connection, waiting: Waiting, sent: Sent, at: datetime) -> None:
-    """The referral hears that its partner has it, or that no permission covered the send."""
+def _tell_referral(hub: Hub, conn: Connection, waiting: Waiting, sent: Sent, at: datetime) -> None:
+    """The referral hears that its partner has it, or that no permission covered the send: then the family is asked."""
     match sent.result:
         case Result.DELIVERED | Result.UNCHANGED:
             refer.mark_sent(conn, waiting.subject_id, at)
         case Result.WITHHELD:
-            refer.mark_withheld(conn, waiting.subject_id, at)
+            row = refer.mark_withheld(conn, waiting.subject_id, at)
+            if row is not None:
+                ask.ask_for_referral(hub, conn, row, Purpose(waiting.purpose), at)
         case _:
             return
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from consent.ask import ASKED_FOR
 from consent.directive import AuthEvidence, AuthMethod, Directive, Notice, State
 from consent.guardian import Authority, GuardianKind, GuardianLink
 from consent.vocabulary import Effect, Purpose
@@ -41,18 +42,6 @@ class NotTaken(StrEnum):
     OTHER_KIND = "other-kind"  # the link says another relation, and a link never changes it
     ENDED = "ended"  # this person's authority was ended: what they allowed must not come back with a new verification
     ALREADY = "already"  # this very form is on record, perhaps ended since: a new signature is needed
-
-
-SIGNED_FOR: frozenset[Purpose] = frozenset(
-    {
-        Purpose.CARE_COORDINATION,
-        Purpose.TREATMENT,
-        Purpose.CARE_MANAGEMENT,
-        Purpose.STUDENT_SUPPORT,
-        Purpose.REFERRAL_OUTCOME,
-    }
-)
-"""The purposes a form may name; emergencies, a family's own reading and record keeping are not signed for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +85,7 @@ def _fault_of_text(form: PaperForm, at: datetime) -> NotTaken | None:
     faults = {
         NotTaken.NO_TOPIC: not topics or not form.purposes,
         NotTaken.NOT_ALONE: bool(topics & EXTRA_PRIVATE) and len(topics) > 1,
-        NotTaken.NOT_A_REQUEST: not form.purposes <= SIGNED_FOR,
+        NotTaken.NOT_A_REQUEST: not form.purposes <= ASKED_FOR,
         NotTaken.NOT_YET_SIGNED: form.signed_at > at,
         NotTaken.OVER: form.until <= at,
     }

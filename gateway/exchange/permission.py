@@ -25,7 +25,7 @@ from consent.vocabulary import COVERS, Effect, Purpose
 from gateway.exchange.context import Hub
 from gateway.exchange.journal import child_tag, seal_entry
 from gateway.exchange.sequence import sequence
-from gateway.store import directives
+from gateway.store import asks, directives
 from gateway.store.childkey import ChildKey
 from gateway.store.epochs import raise_epochs
 from gateway.store.ledger import PendingEntry, append_pending
@@ -342,6 +342,7 @@ def change_facts(hub: Hub, facts: ChildFacts, *, actor: str) -> Changed | Unchan
 
 def _record(change: _Change, given: Directive, actor: str) -> None:
     directives.add_directive(change.connection, change.key, given)
+    asks.note_said(change.connection, given)
     change.enter(EntryKind.DIRECTIVE_GIVEN, actor, given.directive_id, given, recipient=given.recipient)
 
 

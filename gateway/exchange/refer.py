@@ -225,15 +225,18 @@ def mark_sent(conn: Connection, referral_id: UUID, at: datetime) -> None:
     )
 
 
-def mark_withheld(conn: Connection, referral_id: UUID, at: datetime) -> None:
-    """No permission covered the send: it waits, and the family is asked; withdrawn where it had been permitted before."""
+def mark_withheld(conn: Connection, referral_id: UUID, at: datetime) -> ReferralRow | None:
+    """No permission covered the send: it waits; withdrawn where it had been permitted before. The referral the family is to be
+    asked about, None where it waits no more.
+    """
     row = referrals.find_referral(conn, referral_id, lock=True)
     if row is None or row.state is not ReferralState.AWAITING_CONSENT:
-        return
+        return None
     before = row.consent_state
     now = ReferralConsent.WITHDRAWN if before is ReferralConsent.PERMITTED else ReferralConsent.WAITING
     if now is not before:
         referrals.change_referral(conn, referral_id, at, consent_state=now)
+    return row
 
 
 def report(

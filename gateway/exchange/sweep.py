@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from gateway.exchange import ask
 from gateway.exchange.community_file import AdapterKind
 from gateway.exchange.context import Hub
 from gateway.exchange.sequence import sequence_all
@@ -46,12 +47,15 @@ class Due:
 def sweep(hub: Hub, *, whole: bool = True) -> Due:
     """Find what is due now, expired claims of dead workers included.
 
-    The `whole` sweep also finds connections to ask and gives ledger entries that a dead process left behind their number.
+    The `whole` sweep also finds connections to ask, gives ledger entries that a dead process left behind their number, and
+    reminds families of what they were asked.
     """
     at = hub.clock()
     with hub.db.transaction() as conn:
         waiting = lanes.due_lanes(conn, at, MOST_LANES)
         polls = _due_polls(conn, at) if whole else ()
+    if whole:
+        ask.remind(hub)
     return Due(waiting, polls, sequence_all(hub) if whole else 0)
 
 

@@ -15,6 +15,7 @@ from gateway.store.pipeline import Answer, Batch
 class Scope(StrEnum):
     """What a client may be registered for. Alphabetical; a retired one is never reused."""
 
+    ASKS_WRITE = "asks.write"
     CHANGES_READ = "changes.read"
     CHILDREN_LOOKUP = "children.lookup"
     PLANS_CONTRIBUTE = "plans.contribute"

@@ -1,5 +1,6 @@
 """All tables as SQLAlchemy Core. Migrations are the truth of the database; a test holds the two together."""
 
+from gateway.store.tables.asks import ask, message
 from gateway.store.tables.base import metadata
 from gateway.store.tables.community import (
     agreement,
@@ -51,6 +52,7 @@ __all__ = [
     "agreement",
     "agreement_epoch",
     "api_client",
+    "ask",
     "assertion",
     "attempt",
     "breaker",
@@ -79,6 +81,7 @@ __all__ = [
     "ledger_witness",
     "map_version",
     "match_decision",
+    "message",
     "metadata",
     "org",
     "pairwise_ref",
