@@ -7,7 +7,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from gateway.cli import bench, consent, deliveries, deployment, imports, ledger, maps, project, review, serve
+from gateway.cli import (
+    bench,
+    consent,
+    deliveries,
+    deployment,
+    imports,
+    ledger,
+    maps,
+    project,
+    review,
+    serve,
+    witness,
+)
 from gateway.cli.exits import Exit
 from gateway.cli.output import say
 
@@ -33,6 +45,7 @@ app.add_typer(maps.app, name="map")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(consent.app, name="consent")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(witness.app, name="witness")
 app.add_typer(review.app, name="review")
 
 

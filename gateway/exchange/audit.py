@@ -12,14 +12,17 @@ from psycopg.rows import TupleRow
 
 from consent.checkpoint import Checkpoint, open_checkpoint
 from consent.commitment import parse_header
+from consent.cosignature import CosignerKey, cosignatures
 from consent.merkle import EMPTY_ROOT, MissingTileError, integrate, leaf_hash, node_hash
+from consent.note import parse_note
 from consent.tiles import TILE_WIDTH, Tile, all_tiles
 from gateway.exchange.context import Hub
 from gateway.exchange.journal import open_entry
-from gateway.store import ledger
+from gateway.store import ledger, witnesses
 from gateway.store.childkey import ChildKey, SealBroken
 from gateway.store.epochs import NOBODY
 from gateway.store.pipeline import Driver, driver_of
+from gateway.store.witnesses import StoredCosignature
 
 MOST_FAULTS = 100
 
@@ -34,6 +37,7 @@ class Fault(StrEnum):
     TILE = "tile"  # stored hashes are not those of the leaves
     ROOT = "root"  # a checkpoint's root is not that of its entries
     SIGNATURE = "signature"  # a checkpoint that the log's key did not sign
+    COSIGNATURE = "cosignature"  # kept beside a checkpoint, and not its witness's
     SIZE = "size"  # entries no checkpoint covers, or a checkpoint beyond the entries
 
 
@@ -103,6 +107,9 @@ class _Audit:
         self.opened = 0
         self.erased = 0
         self.checkpoints = 0
+        self._cosigned: dict[int, list[StoredCosignature]] = {}
+        for one in witnesses.stream_cosignatures(driver):
+            self._cosigned.setdefault(one.size, []).append(one)
         self.covered = 0  # entries under the newest checkpoint met so far
 
     def note(self, fault: Fault, where: object) -> None:
@@ -131,6 +138,8 @@ class _Audit:
             self._tiles(start, hashes)
         if mark is not None or self.covered != self.frontier.size:
             self.note(Fault.SIZE, mark[0] if mark is not None else self.frontier.size)
+        for size in self._cosigned:  # on a checkpoint that is not there
+            self.note(Fault.COSIGNATURE, size)
         self._no_other_tiles()
 
     def _checkpoint(self, mark: tuple[int, bytes, str]) -> None:
@@ -138,11 +147,20 @@ class _Audit:
         self.checkpoints += 1
         self.covered = size
         origin = self._hub.signer.name
-        opened = open_checkpoint(note, origin, [self._hub.signer.verifier])
+        opened = open_checkpoint(note, origin, self._hub.log_keys)
         if not isinstance(opened, Checkpoint) or (opened.size, opened.root) != (size, root):
             self.note(Fault.SIGNATURE, size)
         if size != self.frontier.size or root != self.frontier.root:
             self.note(Fault.ROOT, size)
+        for line in self._cosigned.pop(size, ()):
+            self._cosignature(size, note, line)
+
+    def _cosignature(self, size: int, note: str, kept: StoredCosignature) -> None:
+        """Whether what is kept as a witness's cosignature is one."""
+        key = CosignerKey.parse(kept.witness)
+        cosigned = parse_note(f"{note}{kept.line}")
+        if key is None or cosigned is None or key not in cosignatures(cosigned, [key]):
+            self.note(Fault.COSIGNATURE, size)
 
     def _keys(self, rows: list[TupleRow]) -> dict[UUID, ChildKey]:
         return self._hub.keys.get_many(sorted({row[4] or NOBODY for row in rows}))

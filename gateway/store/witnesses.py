@@ -3,7 +3,7 @@
 One row of `ledger_halt` stops every sequencer of the deployment until a person has looked.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,6 +46,13 @@ def cosignatures_on(driver: Driver, size: int) -> list[StoredCosignature]:
         "SELECT size, witness, line, at FROM ledger_cosignature WHERE size = %s ORDER BY witness", (size,)
     )
     return [StoredCosignature(*row) for row in rows]
+
+
+def stream_cosignatures(driver: Driver) -> Iterator[StoredCosignature]:
+    """All cosignatures, the smallest checkpoint first."""
+    rows = driver.execute("SELECT size, witness, line, at FROM ledger_cosignature ORDER BY size, witness")
+    for row in rows:
+        yield StoredCosignature(*row)
 
 
 def sizes_cosigned(driver: Driver, witnesses: Sequence[str], *, above: int, limit: int = 100) -> list[int]:
