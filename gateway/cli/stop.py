@@ -22,6 +22,7 @@ from gateway.exchange.wording import receipt_number
 if TYPE_CHECKING:
     from gateway.exchange.context import Hub
     from gateway.exchange.permission import WhyNot
+    from gateway.exchange.recall import Recall
 
 WhoOption = Annotated[
     str,
@@ -52,10 +53,11 @@ def revoke(
 ) -> None:
     """Stop what was allowed: `planhub consent revoke PH-7KQ4-M2 --child ID --guardian ID`, or `--agency clinic`.
 
-    Nothing leaves afterwards, what is queued included. What an agency already has it may keep. A stop can be taken on
-    the telephone; a yes never.
+    Nothing leaves afterwards, what is queued included. An agency that already has something is told and asked what it
+    does with it; a law may make it keep it. A stop can be taken on the telephone; a yes never.
     """
     from gateway.exchange import permission
+    from gateway.exchange.naming import agencies
 
     if (directive is None) == (agency is None):
         step = "planhub consent show --child …"
@@ -66,12 +68,16 @@ def revoke(
         wanted = _wanted(hub, found, directive, agency)
         confirm(f"Stop {', '.join(map(receipt_number, wanted))}?", yes=yes)
         entries: list[int] = []
+        recalls: list[Recall] = []
         for one in wanted:
             done = permission.revoke(hub, found, one, by_link=link, actor=someone(by), reason=reason)
             if not isinstance(done, permission.Changed):
                 _not_stopped(done.why, found)
             entries += done.entries
-    _print(wanted, entries, json=json)
+            recalls += done.recalls
+        with hub.db.transaction() as conn:
+            names = agencies(conn)
+    _print(wanted, entries, recalls, names, json=json)
 
 
 def _wanted(hub: "Hub", child: UUID, directive: str | None, agency: str | None) -> list[UUID]:
@@ -88,13 +94,23 @@ def _wanted(hub: "Hub", child: UUID, directive: str | None, agency: str | None) 
     return wanted
 
 
-def _print(ended: list[UUID], entries: list[int], *, json: bool) -> None:
+def _print(
+    ended: list[UUID], entries: list[int], recalls: "list[Recall]", names: dict[str, str], *, json: bool
+) -> None:
     numbers = [receipt_number(one) for one in ended]
     if json:
-        show_json({"ended": ended, "numbers": numbers, "entries": entries})
+        told = [
+            {"recall": one.recall_id, "agency": one.recipient, "number": one.permission} for one in recalls
+        ]
+        show_json({"ended": ended, "numbers": numbers, "entries": entries, "recalls": told})
         return
     for number in numbers:
         show(f"{number}  ended")
+    for one in recalls:
+        who = names.get(one.recipient, one.recipient)
+        show(
+            f"{one.permission}  {who} has what it was sent before; it is told of the stop and asked what it does with it"
+        )
     say("Nothing new leaves from now on.")
 
 

@@ -22,6 +22,7 @@ from consent.entry import ChangeEntry, EntryKind, fingerprint
 from consent.guardian import Authority, ChildFacts, GuardianLink, Restraint, may_sign
 from consent.request import Snapshot
 from consent.vocabulary import COVERS, Effect, Purpose
+from gateway.exchange import recall
 from gateway.exchange.context import Hub
 from gateway.exchange.journal import child_tag, seal_entry
 from gateway.exchange.sequence import sequence
@@ -57,6 +58,7 @@ class Changed:
     at: datetime
     entries: tuple[int, ...]
     disputed: tuple[UUID, ...] = ()
+    recalls: tuple[recall.Recall, ...] = ()  # to those who had something by what was ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class _Change:
     at: datetime
     pending: list[PendingEntry] = field(default_factory=list)
     disputed: list[UUID] = field(default_factory=list)
+    recalls: tuple[recall.Recall, ...] = ()
 
     def snapshot(self, recipient: str = "") -> Snapshot:
         """All that bears on the child, read behind the lock."""
@@ -132,7 +135,7 @@ def _change(hub: Hub, child_id: UUID, act: Callable[[_Change], UUID]) -> Changed
         return Unchanged(stop.why)
     numbers = sequence(hub, [entry.entry_id for entry in change.pending])
     entries = tuple(numbers[entry.entry_id] for entry in change.pending)
-    return Changed(subject, change.epoch, change.at, entries, tuple(change.disputed))
+    return Changed(subject, change.epoch, change.at, entries, tuple(change.disputed), change.recalls)
 
 
 def _begin(hub: Hub, connection: Connection, key: ChildKey) -> _Change:
@@ -350,6 +353,7 @@ def _end(change: _Change, found: Directive, actor: str, reason: str | None) -> N
     directives.end_directive(
         change.connection, found.child_id, found.directive_id, State.WITHDRAWN, change.at
     )
+    change.recalls += recall.queue(change.hub, change.connection, found, change.at)
     ended = found.model_copy(update={"state": State.WITHDRAWN, "revoked_at": change.at})
     change.enter(
         EntryKind.DIRECTIVE_ENDED, actor, found.directive_id, ended, reason=reason, recipient=found.recipient
@@ -358,18 +362,17 @@ def _end(change: _Change, found: Directive, actor: str, reason: str | None) -> N
 
 def _standing(snapshot: Snapshot, directive_id: UUID) -> Directive:
     """The directive, if it has not ended."""
-    for found in snapshot.directives:
-        if found.directive_id == directive_id and found.revoked_at is None:
-            return found
-    raise _StopError(WhyNot.NO_SUCH_DIRECTIVE)
+    found = next((one for one in snapshot.directives if one.directive_id == directive_id), None)
+    if found is None or found.revoked_at is not None:
+        raise _StopError(WhyNot.NO_SUCH_DIRECTIVE)
+    return found
 
 
 def _require_guardian(snapshot: Snapshot, link_id: UUID, at: datetime) -> None:
     """To stop something, being a verified guardian of this child is enough."""
-    for link in snapshot.links:
-        if link.guardian_link_id == link_id and link.verified(at) and link.in_period(at):
-            return
-    raise _StopError(WhyNot.NO_AUTHORITY)
+    of_theirs = (link for link in snapshot.links if link.guardian_link_id == link_id)
+    if not any(link.verified(at) and link.in_period(at) for link in of_theirs):
+        raise _StopError(WhyNot.NO_AUTHORITY)
 
 
 def _require_authority(hub: Hub, change: _Change, snapshot: Snapshot, permit: Directive) -> None:

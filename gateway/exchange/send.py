@@ -33,13 +33,14 @@ from gateway.exchange.disclosure import Refused as NotPermitted
 from gateway.exchange.disclosure import Released
 from gateway.exchange.feed import ConnectionMissing, MapMissing
 from gateway.exchange.journal import keys_for, seal_entry
+from gateway.exchange.recall_sending import tell
 from gateway.exchange.release import release
 from gateway.exchange.render import Errand, Nothing, Unfit, errand
 from gateway.exchange.sequence import LedgerHalted, sequence
 from gateway.store import ledger
 from gateway.store.epochs import SHARE_CHILDREN
 from gateway.store.lanes import Claim
-from gateway.store.outbox import Waiting
+from gateway.store.outbox import Topic, Waiting
 from gateway.store.pipeline import batch
 from mappings.record.category import Category
 
@@ -94,11 +95,15 @@ def attempt(hub: Hub, claim: Claim, waiting: Waiting, attempt_id: UUID) -> Sent:
     """Try once to send a delivery."""
     began = time.monotonic()
     try:
-        what = errand(hub, claim, waiting, attempt_id)
-        if isinstance(what, Nothing):
-            return Sent(Result.NOTHING, what.value)
-        with within(hub.pace.longest_attempt.total_seconds()):
-            sent = _through(hub, claim, destination(hub, what.row), what, waiting.last_digest)
+        if waiting.topic is Topic.RECALL:
+            with within(hub.pace.longest_attempt.total_seconds()):
+                sent = _answered(Sent(Result.DELIVERED), *tell(hub, claim, waiting))
+        else:
+            what = errand(hub, claim, waiting, attempt_id)
+            if isinstance(what, Nothing):
+                return Sent(Result.NOTHING, what.value)
+            with within(hub.pace.longest_attempt.total_seconds()):
+                sent = _through(hub, claim, destination(hub, what.row), what, waiting.last_digest)
     except Unfit:
         sent = Sent(Result.PERMANENT, SendCause.UNFIT.value)
     except (Misconfigured, BadSecret, ConnectionMissing, MapMissing):
@@ -198,13 +203,18 @@ def _told(
     """The partner's answer as what is stored; where nothing can have left, the log is told so."""
     sent = Sent(
         Result.DELIVERED,
-        entry=released.sealed.entry,
         digest=digest,
         map=what.map.map if what.map else None,
         map_version=what.map.version if what.map else None,
     )
     if not guard.passed:
         not_sent(hub, child, released)
+    return _answered(sent, outcome, released.sealed.entry)
+
+
+def _answered(sent: Sent, outcome: Delivered | Failure, entry: int | None) -> Sent:
+    """A partner's answer as what is stored of it; `entry` is the number of the attempt's own entry."""
+    sent = replace(sent, entry=entry)
     if isinstance(outcome, Delivered):
         return replace(sent, status=outcome.receipt.status, receipt=outcome.receipt)
     retry = outcome.retry_after_s if isinstance(outcome, Transient) else None

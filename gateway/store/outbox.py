@@ -26,6 +26,7 @@ class Topic(StrEnum):
     PLAN = "plan"
     REFERRAL = "referral"
     OUTCOME = "outcome"
+    RECALL = "recall"  # no part of the record: a permission was ended
 
 
 OPEN_STATES = (DeliveryState.PENDING, DeliveryState.HELD)

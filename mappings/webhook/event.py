@@ -7,6 +7,7 @@ the child by the recipient's own reference. The event's id is the delivery's, so
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -58,6 +59,11 @@ def notification(envelope: Envelope, *, child_ref: str, resource: str) -> Webhoo
     """References only: the child's, and the path below the hub's API where the change can be read."""
     data = {"child": child_ref, "resource": resource}
     return WebhookEvent(_encoded(envelope, child_ref, data), frozenset(), frozenset())
+
+
+def recall(envelope: Envelope, told: Mapping[str, Any]) -> WebhookEvent:
+    """That a permission was ended after something had been received on it: ids only, the child's among them."""
+    return WebhookEvent(_encoded(envelope, str(told["child"]), dict(told)), frozenset(), frozenset())
 
 
 def from_view(view: RecordView, envelope: Envelope, *, organizations: Organizations) -> WebhookEvent:
