@@ -16,6 +16,7 @@ from gateway.cli.hub import opened
 from gateway.cli.named import ByOption, ChildOption, agency_or_fail, child_or_fail, guardian_or_fail, someone
 from gateway.cli.output import JsonFlag, fail, say, show, show_json, table
 from gateway.cli.paper import record_paper
+from gateway.cli.registration import verify_guardians
 from gateway.cli.stop import revoke
 from gateway.exchange.wording import REASON, last_day, purposes_text, receipt_number, topics_text
 from mappings.record.category import Category
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command("record-paper")(record_paper)
 app.command("verify-guardian")(verify_guardian)
+app.command("verify-guardians")(verify_guardians)
 app.command()(revoke)
 app.command()(ask)
 app.command()(asks)

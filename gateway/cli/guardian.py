@@ -19,6 +19,7 @@ from gateway.cli.named import (
     guardian_or_fail,
     read_scan,
     someone,
+    start_of,
 )
 from gateway.cli.output import JsonFlag, YesFlag, confirm, fail, show, show_json
 from gateway.cli.paper import not_taken
@@ -63,6 +64,9 @@ def verify_guardian(
         Found, typer.Option("--found", help="`none`: the person has no authority.")
     ] = Found.VERIFIED,
     without: WithoutOption = None,
+    since: Annotated[
+        str, typer.Option("--from", help="The first day, where the papers name one to come.")
+    ] = "",
     until: Annotated[str, typer.Option("--until", help="The last day of the authority, as 2027-06-30.")] = "",
     by: ByOption = "",
     yes: YesFlag = False,
@@ -88,6 +92,7 @@ def verify_guardian(
             authority=Authority(found.value),
             evidence_id=evidence_id,
             verified_by=someone(by),
+            since=start_of(day_or_fail("--from", since), hub.place().zone) if since else None,
             until=end_of(day_or_fail("--until", until), hub.place().zone) if until else None,
             restricted=frozenset(without or ()),
         )

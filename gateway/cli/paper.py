@@ -87,6 +87,7 @@ WHY: dict[str, tuple[str, str, Exit]] = {
         "verify them anew with --kind and without --guardian",
         Exit.CONFLICT,
     ),
+    "twice": ("several rows are about the same person", "leave one of them", Exit.CONFLICT),
     "already": (
         "this very form is on record; if it was ended, a new signature is needed",
         "planhub consent show --child {child}",

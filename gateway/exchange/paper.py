@@ -4,7 +4,8 @@ A person attests both, and stands in the log with it. Of a form the hub keeps th
 never the scan: the paper stays where it is filed.
 """
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -41,6 +42,7 @@ class NotTaken(StrEnum):
     NOT_YET_SIGNED = "not-yet-signed"  # dated in the future
     OTHER_KIND = "other-kind"  # the link says another relation, and a link never changes it
     ENDED = "ended"  # this person's authority was ended: what they allowed must not come back with a new verification
+    TWICE = "twice"  # another row of the same batch is about the same person
     ALREADY = "already"  # this very form is on record, perhaps ended since: a new signature is needed
 
 
@@ -166,7 +168,8 @@ class Verification:
     """What staff found out about a person: `guardian_link` is the candidate, None for someone new, who then needs a `kind`.
 
     `authority` NONE records that the person has none. `restricted` are topics the evidence leaves out. `evidence_id` leads to the
-    papers seen (`evidence_of` for a file).
+    papers seen (`evidence_of` for a file). The authority holds from `since`, or from when a feed first named the person, and
+    never counts for what was signed before the verification itself.
     """
 
     child_id: UUID
@@ -175,6 +178,7 @@ class Verification:
     authority: Authority
     evidence_id: UUID
     verified_by: str
+    since: datetime | None = None
     until: datetime | None = None
     restricted: Collection[Category] = frozenset()
 
@@ -192,12 +196,14 @@ def verify(hub: Hub, found: Verification) -> Changed | NotTaken:
         return NotTaken.OTHER_KIND
     if before is not None and before.valid_until is not None and before.valid_until <= at:
         return NotTaken.ENDED
+    if found.since is not None and found.until is not None and found.until <= found.since:
+        return NotTaken.OVER
     link = GuardianLink(
         guardian_link_id=before.guardian_link_id if before is not None else hub.ids(),
         child_id=found.child_id,
         kind=kind,
         authority=found.authority,
-        valid_from=before.valid_from if before is not None else at,
+        valid_from=found.since or (before.valid_from if before is not None else at),
         valid_until=found.until,
         verified_by=found.verified_by,
         verified_at=at,
@@ -206,6 +212,20 @@ def verify(hub: Hub, found: Verification) -> Changed | NotTaken:
     )
     done = permission.set_guardian(hub, link, actor=found.verified_by)
     return NotTaken.NO_SUCH_CHILD if isinstance(done, Unchanged) else done
+
+
+def verify_all(hub: Hub, found: Sequence[Verification]) -> tuple[Changed | NotTaken, ...]:
+    """As `verify`, for a registration day: an answer for each, and one that is not taken stops no other.
+
+    Each is a change of its own under its child's lock. Of several about the same candidate none is taken: a person says which.
+    """
+    named = Counter((one.child_id, one.guardian_link) for one in found)
+    return tuple(
+        NotTaken.TWICE
+        if one.guardian_link is not None and named[one.child_id, one.guardian_link] > 1
+        else verify(hub, one)
+        for one in found
+    )
 
 
 def evidence_of(content: bytes) -> UUID:
