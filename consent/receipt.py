@@ -4,12 +4,14 @@ A recipient refuses a payload whose receipt does not verify; that is what makes 
 append-only (consent.md §3.5). Verifying needs the log's public key and nothing else of ours.
 """
 
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.checkpoint import Checkpoint
 from consent.commitment import CommittedEntry, Opening, show, shows
@@ -33,6 +35,10 @@ SHOWN = (
 )
 """The fields of the disclosure entry a recipient sees: what it got, why, until when, under which notices; no child, no directive."""
 
+HEADER = "Planhub-Receipt"
+"""The header of a delivery that carries its receipt, packed."""
+
+_MOST_PACKED, _MOST_BYTES = 1 << 15, 1 << 17
 _RELEASES = frozenset({EntryKind.DISCLOSURE, EntryKind.BREAK_GLASS})
 
 
@@ -85,6 +91,23 @@ def write_receipt(entry: CommittedEntry, proof: LogProof) -> Receipt:
         opening=show(entry.body, SHOWN),
         proof=str(proof),
     )
+
+
+def pack_receipt(receipt: Receipt) -> str:
+    """The receipt in one line of text: its JSON, deflated (RFC 1950), in base64url with padding."""
+    return urlsafe_b64encode(zlib.compress(receipt.model_dump_json().encode(), 9)).decode()
+
+
+def unpack_receipt(text: str) -> Receipt | None:
+    """The receipt in a line of text, or None where it is none, or larger than any of ours."""
+    if len(text) > _MOST_PACKED:
+        return None
+    opened = zlib.decompressobj()
+    try:
+        raw = opened.decompress(urlsafe_b64decode(text.encode("ascii")), _MOST_BYTES)
+        return Receipt.model_validate_json(raw) if opened.eof else None
+    except (ValueError, zlib.error, ValidationError):  # ValueError: not base64, or not ASCII
+        return None
 
 
 def check_receipt(

@@ -75,7 +75,10 @@ def verify(secrets: Sequence[WebhookSecret], received: Mapping[str, str], body: 
 
 
 class WebhookDestination:
-    """One endpoint. `now` gives aware UTC, the time of each attempt."""
+    """One endpoint. `now` gives aware UTC, the time of each attempt.
+
+    `beside` gives further headers for what is sent, of the hub's making; the signature does not cover them.
+    """
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class WebhookDestination:
         *,
         now: Callable[[], datetime],
         media_type: str = "application/json",
+        beside: Callable[[Sealed], Mapping[str, str]] = lambda _: {},
     ) -> None:
         if not secrets:
             msg = "a webhook needs at least one secret; make one with the console"
@@ -94,6 +98,7 @@ class WebhookDestination:
         self._secrets = tuple(secrets)
         self._now = now
         self._media_type = media_type
+        self._beside = beside
 
     def deliver(self, sealed: Sealed, *, opened: Callable[[], None]) -> Delivered | Failure:
         """Send once; see `adapters.port.Destination`. 410 is Refused(gone): the endpoint wants no more."""
@@ -102,7 +107,7 @@ class WebhookDestination:
         reply = self._http.send(
             "POST",
             self._url,
-            headers={**signed, "Content-Type": self._media_type},
+            headers={**self._beside(sealed), **signed, "Content-Type": self._media_type},
             content=body,
             opened=opened,
             max_bytes=MAX_ANSWER_BYTES,

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gateway.cli import (
+    acceptance,
     bench,
     consent,
     deliveries,
@@ -41,6 +42,7 @@ app.command()(project.schema)
 app.command("import")(imports.import_)
 for command in (deployment.apply, deployment.migrate, deployment.doctor, serve.serve, serve.work):
     app.command()(command)
+app.command()(acceptance.verify_delivery)
 app.add_typer(maps.app, name="map")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(consent.app, name="consent")

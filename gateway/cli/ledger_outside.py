@@ -1,5 +1,8 @@
 """`planhub ledger verify --log …`: check a log as an auditor does, without a hub, from what it shows and the keys one was given."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -8,7 +11,6 @@ from gateway.cli.exits import Exit
 from gateway.cli.output import fail, say, show, show_json, table
 
 if TYPE_CHECKING:
-    from adapters.http import HttpClient
     from consent.note import Note
     from consent.trust_policy import TrustPolicy
     from gateway.exchange.monitor import Fetch, Visit
@@ -31,9 +33,9 @@ def verify_outside(log: str, policy_file: Path | None, remember: Path | None, *,
     policy = read_policy(policy_file)
     if not policy.logs:
         fail("--policy", "it names no log", "add a line: log KEY (planhub ledger key show)", Exit.USAGE)
-    with _client(log) as http:
+    with reading(log) as fetch:
         found = visit(
-            _fetching(http, log.rstrip("/")),
+            fetch,
             policy,
             policy.logs[0].key.name,
             remembered=_remembered(remember),
@@ -73,30 +75,25 @@ def read_policy(path: Path | None) -> "TrustPolicy":
     return found
 
 
-def _client(log: str) -> "HttpClient":
+@contextmanager
+def reading(log: str) -> Iterator["Fetch"]:
+    """A way to read what the log at this address serves; ends the command where it cannot be reached."""
     from adapters.egress import LOOPBACK, Egress
-    from adapters.http import HttpClient
+    from adapters.http import HttpClient, Reply
     from gateway.settings import is_loopback
 
     near = LOOPBACK if is_loopback(urlsplit(log).hostname or "") else ()
-    return HttpClient(egress=Egress(near))
+    base = log.rstrip("/")
+    with HttpClient(egress=Egress(near)) as http:
 
+        def fetch(path: str) -> bytes | None:
+            reply = http.send("GET", f"{base}/{path}")
+            if not isinstance(reply, Reply):
+                step = "check the address; plain http only on this machine"
+                fail(base, "it cannot be reached", step, Exit.UNREACHABLE)
+            return reply.body if reply.status == HTTPStatus.OK else None
 
-def _fetching(http: "HttpClient", base: str) -> "Fetch":
-    from adapters.http import Reply
-
-    def fetch(path: str) -> bytes | None:
-        reply = http.send("GET", f"{base}/{path}")
-        if not isinstance(reply, Reply):
-            fail(
-                base,
-                "it cannot be reached",
-                "check the address; plain http only on this machine",
-                Exit.UNREACHABLE,
-            )
-        return reply.body if reply.status == 200 else None  # noqa: PLR2004 - HTTP's OK
-
-    return fetch
+        yield fetch
 
 
 def _remembered(path: Path | None) -> "Note | None":

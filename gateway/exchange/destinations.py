@@ -22,6 +22,7 @@ from gateway.exchange.community_file import AdapterKind
 from gateway.exchange.connect import Misconfigured, http_client, option, secret, tokens
 from gateway.exchange.context import Hub, identifier_base
 from gateway.exchange.feed import Row
+from gateway.exchange.receipts import beside
 
 KEPT_SECONDS = 300.0
 LONGEST_SEND_SECONDS = 300.0
@@ -91,7 +92,8 @@ def _made(hub: Hub, row: Row, stack: ExitStack) -> Destination:
         case AdapterKind.WEBHOOK:
             http = stack.enter_context(http_client(hub, row))
             secrets = [WebhookSecret.parse(one) for one in _signing(hub, row)]
-            return WebhookDestination(http, str(option(row, "url")), secrets, now=hub.clock)
+            url = str(option(row, "url"))
+            return WebhookDestination(http, url, secrets, now=hub.clock, beside=lambda s: beside(hub, s))
         case AdapterKind.WORKLIST_FOLDER:
             return FolderDestination(Path(str(option(row, "drop"))))
         case AdapterKind.API:

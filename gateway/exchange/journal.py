@@ -49,5 +49,10 @@ def seal_entry(key: ChildKey, entry: Entry, *, entry_id: UUID, subject: UUID | N
 
 def open_entry(key: ChildKey, entry_id: UUID, leaf: bytes, body: bytes) -> Entry | None:
     """The entry in a sealed body, or None where it is not what the leaf committed to; raises SealBroken for another's."""
-    record = record_in(leaf, key.open(body, row=entry_id, kind=_KIND))
+    record = record_in(leaf, open_body(key, entry_id, body))
     return None if record is None else read_entry(record)
+
+
+def open_body(key: ChildKey, entry_id: UUID, body: bytes) -> bytes:
+    """Salt and record of a sealed body; raises SealBroken for another's."""
+    return key.open(body, row=entry_id, kind=_KIND)

@@ -252,6 +252,14 @@ def read_leaf(connection: Connection, seq: int) -> bytes:
     return bytes(found or b"")
 
 
+def read_sealed(driver: Driver, seq: int) -> tuple[UUID, UUID | None, bytes, bytes] | None:
+    """An entry's id, its child, its leaf and its sealed body, as `planhub_sequencer`; None for a number not given."""
+    row = driver.execute(
+        "SELECT entry_id, child_id, leaf, body FROM ledger_entry WHERE seq = %s", (seq,)
+    ).fetchone()
+    return (row[0], row[1], bytes(row[2]), bytes(row[3])) if row else None
+
+
 def read_bodies(connection: Connection, release_id: UUID, child_id: UUID) -> list[TupleRow]:
     """The child's entries in the order of the log: (seq, entry_id, leaf, body).
 
