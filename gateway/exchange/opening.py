@@ -113,11 +113,24 @@ def open_hub(settings: Settings, *, migrate: bool = False, pool_size: int = 8) -
             policy=witness_policy(settings),
             settings=settings,
         )
-        guard(hub)
-        _put_rules_in_force(db, hub)
+        with _laid_out():
+            guard(hub)
+            _put_rules_in_force(db, hub)
         if migrate:
             record_maps(hub)
         yield hub
+
+
+@contextmanager
+def _laid_out() -> Iterator[None]:
+    """What every process reads first is where a database that was not brought up to date shows."""
+    try:
+        yield
+    except (ProgrammingError, psycopg.errors.ProgrammingError) as error:
+        missing = error.orig if isinstance(error, ProgrammingError) else error
+        if isinstance(missing, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+            raise SchemaError("a table or column it needs is not there") from None
+        raise
 
 
 def record_maps(hub: Hub) -> None:
@@ -149,13 +162,8 @@ def _put_rules_in_force(db: Database, hub: Hub) -> None:
             index_elements=["only"], set_=row, where=table.c.rules_version != hub.rules.version
         )
     )
-    try:
-        with db.transaction() as conn:
-            conn.execute(named)
-    except ProgrammingError as error:
-        if isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
-            raise SchemaError("a table or column it needs is not there") from None
-        raise
+    with db.transaction() as conn:
+        conn.execute(named)
 
 
 def spare_the_collector() -> None:
