@@ -11,6 +11,7 @@ import typer
 from consent.vocabulary import Effect, Purpose
 from gateway.cli.ask import ask, asks
 from gateway.cli.exits import Exit
+from gateway.cli.explain import explain
 from gateway.cli.guardian import verify_guardian
 from gateway.cli.hub import opened
 from gateway.cli.named import ByOption, ChildOption, agency_or_fail, child_or_fail, guardian_or_fail, someone
@@ -33,6 +34,7 @@ app.command("record-paper")(record_paper)
 app.command("verify-guardian")(verify_guardian)
 app.command("verify-guardians")(verify_guardians)
 app.command()(revoke)
+app.command()(explain)
 app.command()(ask)
 app.command()(asks)
 

@@ -43,7 +43,7 @@ class ReleaseRequest:
     adds what the recipient itself sent, whatever the family decided. With `about`, of all facts but those of who the child
     is only these assertions are read. `guardian_link_id` and `evidence_ids` are what the bases family and steward rest
     on. `resource` names the view whose version is counted (`plan`, `referral/<id>`). `delivery_id` is the idempotency
-    key of a delivery, `attempt_id` one attempt at it; a refused attempt is entered as `refused_as`. `description` stands
+    key of a delivery, `attempt_id` one attempt at it; `tell` renders what the decision itself says, in place of the record; a refused attempt is entered as `refused_as`. `description` stands
     in the accounting the family reads: what was asked, never a value.
     """
 
@@ -65,6 +65,7 @@ class ReleaseRequest:
     delivery_id: UUID | None = None
     attempt_id: UUID | None = None
     refused_as: EntryKind = EntryKind.DENIAL
+    tell: Callable[[RecordView, Decision, Snapshot], Rendered] | None = None
 
 
 @dataclass(frozen=True, slots=True)

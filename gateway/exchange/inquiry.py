@@ -124,11 +124,14 @@ def check(
     )
     decided = decide(request, snapshot, seen.at)
     given = {directive.directive_id: directive for directive in snapshot.directives}
-    answers = tuple(_answer(found, given, active=active) for found in decided.by_category.values())
+    answers = tuple(topic_answer(found, given, active=active) for found in decided.by_category.values())
     return Answer(seen.at, answers, _shared(snapshot, purpose, seen.at))
 
 
-def _answer(found: CategoryDecision, given: Mapping[UUID, Directive], *, active: bool) -> TopicAnswer:
+def topic_answer(
+    found: CategoryDecision, given: Mapping[UUID, Directive], *, active: bool = True
+) -> TopicAnswer:
+    """What was decided for a topic, with the directives it rests on and the last day; `active`: the agency takes part."""
     allowed = found.outcome is not Outcome.DENY and active
     gone = found.outcome is not Outcome.DENY and not active
     ends = [

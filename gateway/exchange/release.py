@@ -251,8 +251,9 @@ def _compose(
         return _refuse(work, child, case, why)
     if decision.basis is Basis.OWN and not view.assertions:  # it sent nothing: as if the child were unknown
         return _refuse(work, child, case, case.asked.reasons)
-    rendered = work.request.render(view)
-    shown = {found.id for found in view.assertions}
+    tell = work.request.tell
+    rendered = work.request.render(view) if tell is None else tell(view, decision, case.standing.snapshot)
+    shown = {found.id for found in view.assertions} if tell is None else set()
     entry = release_entry(
         work.request,
         decision,

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+from consent.directive import AuthMethod
 from consent.guardian import Authority
 from gateway.cli.exits import Exit
 from gateway.exchange.disclosure import Refused
@@ -9,6 +10,7 @@ from gateway.exchange.inquiry import said
 from gateway.exchange.release import release
 from gateway.store import directives
 from mappings.record.category import Category
+from tests.gateway.cli.forms import NOTICE, UNTIL
 
 
 def test_one_stop_ends_everything_an_agency_was_allowed(hub, planhub, family, school, clinic):
@@ -47,3 +49,15 @@ def test_what_to_stop_must_be_said_once(planhub, family, clinic):
     words = ("consent", "revoke", "--child", family.child, "--guardian", family.link, "--yes")
     assert planhub(*words).code == Exit.USAGE
     assert planhub(*words, "PH-AAAA-AA", "--agency", clinic).code == Exit.USAGE
+
+
+def test_a_stop_can_be_taken_on_the_telephone_and_a_yes_never(hub, planhub, family, clinic):
+    """A stop names who called; whatever opens needs a signed paper, and a permit without one permits nothing."""
+    directive = family.permits(clinic)
+    called = ("--child", family.child, "--guardian", family.link, "--by", "Ines Vale", "--yes")
+    assert planhub("consent", "revoke", directive, *called, "--reason", "called").code == Exit.OK
+    spoken = ("--agency", clinic, "--topic", "school", "--purpose", "COC", "--until", UNTIL)
+    assert planhub("consent", "record-paper", *called, *spoken, "--notice", NOTICE).code == Exit.USAGE
+    assert not {one.value for one in AuthMethod} & {"telephone", "phone", "voice", "verbal"}
+    family.permits(clinic, auth_evidence=None)
+    assert isinstance(release(hub, family.request(clinic)), Refused)
