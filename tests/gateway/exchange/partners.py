@@ -15,6 +15,7 @@ from adapters.port import Delivered, Failure, Receipt, Sealed
 from consent.vocabulary import Purpose
 from gateway.exchange import send
 from gateway.exchange.context import Hub, Pace
+from gateway.exchange.deliver import Worked, work_lane
 from gateway.settings import Settings
 from gateway.store import outbox, plans
 from gateway.store.outbox import NewDelivery, Topic
@@ -122,6 +123,21 @@ def attempts_of(hub: Hub, delivery: UUID) -> list[tuple[str, str | None]]:
         shown = outbox.show(conn, delivery)
     assert shown is not None
     return [(row["result"], row["cause"]) for row in shown[1]]
+
+
+def entered(hub: Hub, recipient: str, family: Family) -> list[str]:
+    """What the log says of sending to this recipient, in order."""
+    with hub.db.transaction() as conn:
+        kinds = conn.execute(
+            text("SELECT kind FROM ledger_entry WHERE child_id = :c AND recipient = :org ORDER BY seq"),
+            {"c": family.child, "org": recipient},
+        ).scalars()
+        return [kind for kind in kinds if kind in {"disclosure", "not_sent", "withheld"}]
+
+
+def work(hub: Hub, recipient: str, family: Family) -> Worked | None:
+    """One worker's turn at the lane of this child to this recipient."""
+    return work_lane(hub, (recipient, family.child))
 
 
 @dataclass
