@@ -14,6 +14,8 @@ from gateway.cli.output import JsonFlag, fail, say, show, show_json
 
 if TYPE_CHECKING:
     from adapters.community.webhook import WebhookSecret
+    from consent.trust_policy import TrustPolicy
+    from gateway.exchange.acceptance import Accepted
 
 WORDS = {
     "not-signed": "no holder of the secret signed it, or it is older than five minutes (--at sets the time it arrived)",
@@ -71,25 +73,27 @@ def verify_delivery(
             at=when,
             log=None if log is None else stack.enter_context(reading(log)),
         )
-    if not isinstance(found, Accepted):
-        if json:
-            show_json({"ok": False, "reason": found.value})
-        fail(
-            "refuse this delivery",
-            WORDS[found.value],
-            "docs/ledger.md: to receive deliveries",
-            Exit.CHECK_FAILED,
-        )
-    receipt = found.receipt
+    if isinstance(found, Accepted):
+        _say(found, known, json=json)
+        return
     if json:
-        witnesses = [name for name, one in known.witnesses.items() if one.key in found.cosigned]
-        scope = {"entry": receipt.sequence, "decision": receipt.decision_id, "scope": receipt.scope}
-        show_json({"ok": True, **scope, "log_entries": found.checkpoint.size, "cosigned": witnesses})
-    else:
+        show_json({"ok": False, "reason": found.value})
+    fail(
+        "refuse this delivery", WORDS[found.value], "docs/ledger.md: to receive deliveries", Exit.CHECK_FAILED
+    )
+
+
+def _say(found: "Accepted", policy: "TrustPolicy", *, json: bool) -> None:
+    receipt = found.receipt
+    if not json:
         show(
             f"accept: entry {receipt.sequence:,} of {found.checkpoint.size:,}, decision {receipt.decision_id}"
         )
         say(f"{len(found.cosigned)} witnesses stand behind it")
+        return
+    witnesses = [name for name, one in policy.witnesses.items() if one.key in found.cosigned]
+    scope = {"entry": receipt.sequence, "decision": receipt.decision_id, "scope": receipt.scope}
+    show_json({"ok": True, **scope, "log_entries": found.checkpoint.size, "cosigned": witnesses})
 
 
 def _read(option: str, path: Path) -> bytes:

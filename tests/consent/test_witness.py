@@ -141,6 +141,26 @@ def test_attack_stolen_name_a_checkpoint_by_another_key_is_refused():
     assert judged(submitted(10, LEAVES[:20], signer=THIEF), seen(10)) is Answer.NOT_SIGNED
 
 
+@pytest.mark.parametrize(
+    ("old", "leaves"),
+    [
+        (10, [*LEAVES[:9], leaf_hash(b"another")]),
+        (7, LEAVES[:7]),
+        (10, [LEAVES[1], LEAVES[0], *LEAVES[2:20]]),
+        (7, [*LEAVES[:7], leaf_hash(b"after the restore")]),
+        (10, [*LEAVES[:5], LEAVES[4], *LEAVES[5:20]]),
+        (0, []),
+    ],
+    ids=["fork", "truncate", "reorder", "old backup", "duplicate number", "zero size"],
+)
+def test_every_attack_succeeds_against_a_witness_that_neither_remembers_nor_checks(old, leaves, monkeypatch):
+    """The control: what refuses them is the witness's memory and its check, and nothing else."""
+    raw = submitted(old, leaves)
+    assert judged(raw, seen(10)) is not None
+    monkeypatch.setattr("consent.witness._continues", lambda *_: True)
+    assert judged(raw, Seen(old, EMPTY_ROOT)) is None
+
+
 def test_a_proof_from_nothing_or_between_equals_is_refused():
     assert judged(submitted(0, LEAVES[:4], proof=[LEAVES[0]]), NOTHING_SEEN) is Answer.INCONSISTENT
     assert judged(submitted(4, LEAVES[:4], proof=[LEAVES[0]]), seen(4)) is Answer.INCONSISTENT

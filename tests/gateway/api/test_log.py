@@ -165,6 +165,14 @@ def test_attack_truncated_or_rewritten_log_is_found_by_a_monitor_that_was_there_
     )
 
 
+def test_a_swapped_tile_and_a_rewritten_past_go_unseen_by_whoever_checks_the_signature_alone(log):
+    """The control: what finds them is the tree computed anew and the checkpoint remembered."""
+    served = {path: fetch(log)(path) for path in ("checkpoint", *(tile.path for tile in all_tiles(COUNT)))}
+    swapped = served | {"tile/0/001": served["tile/0/000"]}
+    assert isinstance(open_checkpoint(swapped["checkpoint"], SIGNER.name, [SIGNER.verifier]), Checkpoint)
+    assert visit(served.get, POLICY, SIGNER.name).doubts == ()  # nothing remembered, nothing to contradict
+
+
 def test_a_checkpoint_by_another_key_is_not_the_logs(log):
     other = policy_of("quorum none\n")
     assert visit(fetch(log), other, SIGNER.name).doubts == ((Doubt.NOT_SIGNED, "unknown-keys"),)

@@ -230,3 +230,23 @@ def test_an_untouched_log_passes_and_a_new_one_too(hub, child, http):
     assert guard(hub, http) is None
     tend(hub, http)
     assert guard(hub, http) is None
+
+
+def test_every_attack_succeeds_where_nothing_halts_the_log(hub, child, http, library, monkeypatch):
+    """The control: a rolled-back log with the halt taken out signs on."""
+    grow(hub, child, 4)
+    seen_elsewhere(library, OTHER)
+    keep_mark(mark_file(hub.settings.home), Mark(9, OTHER[0]))
+    monkeypatch.setattr(witnesses, "halt", lambda *_: None)
+    tend(hub, http)
+    assert guard(hub, http) is None
+    assert grow(hub, child, 1) == 4
+
+
+def test_a_stale_cosignature_is_kept_where_its_time_is_not_looked_at(hub, child, http, tmp_path, monkeypatch):
+    """The control: it is the comparison of times that refuses it."""
+    monkeypatch.setattr("gateway.exchange.witnessing.TOLERANCE", timedelta(days=1))
+    with a_witness(tmp_path, "slow", clock=lambda: now() - timedelta(hours=1)) as late:
+        alone = replace(hub, policy=policy_with(late))
+        grow(alone, child, 1)
+        assert heard(ask_all(alone, http)) == [Heard.COSIGNED]
