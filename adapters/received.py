@@ -6,7 +6,6 @@ the source sent (ARCHITECTURE §4).
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -18,6 +17,7 @@ MAX_DEPTH = 64
 # A string is taken whole; the unterminated one at the end counts as one too, so that the scan stays linear.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_SQUARE = bytes.maketrans(b"{}", b"[]")
 _WHITESPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BOM = b"\xef\xbb\xbf"
@@ -44,16 +44,16 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def too_deep(data: bytes, max_depth: int = MAX_DEPTH) -> bool:
-    """Whether JSON nests deeper than allowed; linear in time, and before any recursive parser sees it."""
-    depth = 0
-    for bracket in _STRING.sub(b"", data).translate(None, _NOT_BRACKETS):
-        if bracket in b"[{":
-            depth += 1
-            if depth > max_depth:
-                return True
-        else:
-            depth -= 1
-    return False
+    """Whether JSON nests deeper than allowed; before any recursive parser sees it.
+
+    Of the brackets alone, innermost pairs are taken away level by level. What then is left has no partner: that is no
+    JSON, and its opening brackets count as if each were in the one before.
+    """
+    brackets = _STRING.sub(b"", data).translate(_SQUARE, _NOT_BRACKETS)
+    levels = 0
+    while levels <= max_depth and len(rest := brackets.replace(b"[]", b"")) < len(brackets):
+        brackets, levels = rest, levels + 1
+    return levels + brackets.count(b"[") > max_depth
 
 
 def _text(data: bytes, max_depth: int) -> str | Issue:
@@ -104,15 +104,29 @@ def _skip(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _elements(text: str, at: int) -> Iterator[int]:
-    """Where each element of the array that opens at `at` begins."""
+_Span = tuple[int, int, Any]
+
+
+def _elements(text: str, at: int) -> tuple[list[_Span], int]:
+    """Each element of the array that opens at `at`: where it begins and ends, and its value; and where the array ends.
+
+    Raises ValueError or IndexError where it is no JSON array.
+    """
+    if text[at] != "[":
+        raise ValueError(at)
+    found: list[_Span] = []
     at = _skip(text, at + 1)
-    while text[at] != "]":
-        yield at
-        _, at = _DECODER.raw_decode(text, at)
-        at = _skip(text, at)
-        if text[at] == ",":
-            at = _skip(text, at + 1)
+    if text[at] == "]":
+        return found, at + 1
+    while True:
+        value, end = _DECODER.raw_decode(text, at)
+        found.append((at, end, value))
+        at = _skip(text, end)
+        if text[at] == "]":
+            return found, at + 1
+        if text[at] != ",":
+            raise ValueError(at)
+        at = _skip(text, at + 1)
 
 
 def _member(text: str, at: int, name: str) -> int | None:
@@ -131,20 +145,27 @@ def _member(text: str, at: int, name: str) -> int | None:
     return found
 
 
-def _value(text: str, at: int) -> Received:
-    value, end = _DECODER.raw_decode(text, at)
-    return Received(text[at:end].encode("utf-8"), value)
+def _received(text: str, start: int, end: int, value: Any) -> Received:
+    return Received(text[start:end].encode("utf-8"), value)
 
 
 def split_array(data: bytes, max_depth: int = MAX_DEPTH) -> list[Received] | Issue:
-    """The elements of a JSON array, each with exactly its own bytes."""
-    whole = parse_json(data, max_depth)
-    if isinstance(whole, Issue):
-        return whole
-    if not isinstance(whole, list):
-        return _issue(IssueCode.BAD_VALUE, "The document is not a JSON array.")
-    text = data.removeprefix(_BOM).decode("utf-8")
-    return [_value(text, at) for at in _elements(text, _skip(text, 0))]
+    """The elements of a JSON array, each with exactly its own bytes; parsed once where the document is sound."""
+    text = _text(data, max_depth)
+    if isinstance(text, Issue):
+        return text
+    try:
+        spans, end = _elements(text, _skip(text, 0))
+        sound = _skip(text, end) == len(text) and not _SURROGATE.search(data)
+    except (ValueError, IndexError):
+        spans, sound = [], False
+    if not sound:
+        whole = parse_json(data, max_depth)  # it says what is wrong, if anything
+        if isinstance(whole, Issue):
+            return whole
+        if not isinstance(whole, list):
+            return _issue(IssueCode.BAD_VALUE, "The document is not a JSON array.")
+    return [_received(text, *span) for span in spans]
 
 
 def split_entries(data: bytes, max_depth: int = MAX_DEPTH) -> tuple[dict[str, Any], list[Received]] | Issue:
@@ -160,8 +181,9 @@ def split_entries(data: bytes, max_depth: int = MAX_DEPTH) -> tuple[dict[str, An
     text = data.removeprefix(_BOM).decode("utf-8")
     entries = _member(text, _skip(text, 0), "entry")
     resources: list[Received] = []
-    for entry in _elements(text, entries) if entries is not None else ():
+    for entry, _, _ in _elements(text, entries)[0] if entries is not None else ():
         resource = _member(text, entry, "resource") if text[entry] == "{" else None
         if resource is not None:
-            resources.append(_value(text, resource))
+            value, end = _DECODER.raw_decode(text, resource)
+            resources.append(_received(text, resource, end, value))
     return whole, resources

@@ -4,6 +4,7 @@ Titles, details and validation messages are never kept: they quote what they are
 """
 
 import re
+from http import HTTPStatus
 
 from adapters.http import Reply
 from adapters.received import parse_json
@@ -42,8 +43,8 @@ _CORRELATION = re.compile(r"[0-9A-Za-z:-]{8,64}")
 
 
 def codes_of(reply: Reply) -> tuple[str, ...]:
-    """The problem type and the host's correlation id (`correlation:…`, for the ticket text), where it gave them."""
-    body = parse_json(reply.body)
+    """The problem type and the host's correlation id (`correlation:…`, for the ticket text), where it refused and gave them."""
+    body = parse_json(reply.body) if reply.status >= HTTPStatus.MULTIPLE_CHOICES else None
     if not isinstance(body, dict):
         return ()
     kind, correlation = body.get("type"), body.get("correlationId")

@@ -37,12 +37,13 @@ assertion_id uuid, child_id uuid, category text, kind text, part text, status te
 labels text[], quality text, asserted_at timestamptz, received_at timestamptz, supersedes uuid, source_identity_id uuid,
 source_key bytea, value_digest bytea, links uuid[], body bytea) ON COMMIT DELETE ROWS"""
 # A fact that another import has committed in the meantime is not added again; one it is about to commit breaks the unique
-# index on `source_key`, which fails this transaction.
+# index on `source_key`, which fails this transaction. Each is looked up by itself: a plain NOT EXISTS reads all there are.
 _TAKE = f"""INSERT INTO assertion ({", ".join(_COLUMNS)})
-SELECT {", ".join(_COLUMNS)} FROM pg_temp.new_assertion n
-WHERE n.source_key IS NULL OR NOT EXISTS (
-    SELECT FROM assertion a WHERE a.source_key = n.source_key AND a.status = 'current'
-)"""  # noqa: S608 - our own names
+SELECT {", ".join(f"n.{column}" for column in _COLUMNS)} FROM pg_temp.new_assertion n
+LEFT JOIN LATERAL (
+    SELECT true AS there FROM assertion a WHERE a.source_key = n.source_key AND a.status = 'current' LIMIT 1
+) a ON true
+WHERE a.there IS NULL"""  # noqa: S608 - our own names
 _READ = """SELECT assertion_id, child_id, category, kind, status, org, regimes, labels, quality, asserted_at, received_at,
 supersedes, links, body FROM assertion
 WHERE child_id = ANY(%(children)s) AND status = 'current'

@@ -71,6 +71,29 @@ def test_each_element_of_an_array_keeps_its_own_bytes(values, indent):
     assert [json.loads(each.raw) for each in found] == values
 
 
+@given(st.text('[]{},:"1 a\\', max_size=24) | st.lists(VALUES, max_size=3).map(json.dumps))
+def test_an_array_is_split_exactly_where_it_can_be_read(text):
+    data = text.encode()
+    whole, found = parse_json(data), split_array(data)
+    if isinstance(whole, list):
+        assert isinstance(found, list)
+        assert [each.value for each in found] == whole
+    else:
+        assert isinstance(found, Issue)
+        assert found == whole or not isinstance(whole, Issue)
+
+
+@given(VALUES)
+def test_depth_is_that_of_the_deepest_branch(value):
+    def depth(of):
+        inner = of.values() if isinstance(of, dict) else of if isinstance(of, list) else None
+        return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+    data = json.dumps(value).encode()
+    assert not too_deep(data, depth(value))
+    assert depth(value) == 0 or too_deep(data, depth(value) - 1)
+
+
 def test_a_record_is_not_re_serialised():
     data = b'\xef\xbb\xbf[ {"a": 0.40,  "b":1e2} ,\n{"c": "\\u00e9"}]'
     found = split_array(data)
