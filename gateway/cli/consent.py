@@ -4,11 +4,11 @@ import csv
 import sys
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 import typer
 
 from consent.vocabulary import Effect, Purpose
+from gateway.cli.account import GuardianOption, account, not_told, only_guardian
 from gateway.cli.ask import ask, asks
 from gateway.cli.exits import Exit
 from gateway.cli.explain import explain
@@ -37,6 +37,7 @@ app.command()(revoke)
 app.command()(explain)
 app.command()(ask)
 app.command()(asks)
+app.command()(account)
 
 TopicsOption = Annotated[
     list[Category], typer.Option("--topic", help="The topic; may be given several times.")
@@ -205,10 +206,7 @@ def guardians(child: ChildOption, json: JsonFlag = False) -> None:
 @app.command()
 def log(
     child: ChildOption,
-    guardian: Annotated[
-        str | None,
-        typer.Option("--guardian", help="Who asks; may be left out where one guardian is verified."),
-    ] = None,
+    guardian: GuardianOption = None,
     by: ByOption = "",
     json: JsonFlag = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the columns of 34 CFR 99.32 as CSV.")] = False,
@@ -221,16 +219,10 @@ def log(
         fail("--json and --csv", "one output has one form", "leave one out", Exit.USAGE)
     with opened() as hub:
         found = child_or_fail(hub, child)
-        link = guardian_or_fail(hub, found, guardian) if guardian else _only_guardian(hub, found)
+        link = guardian_or_fail(hub, found, guardian) if guardian else only_guardian(hub, found)
         told = who_saw_what(hub, found, guardian_link=link, requester=someone(by))
     if isinstance(told, Refused):
-        reasons = "; ".join(sorted({REASON[reason] for reason in told.reasons.values()}))
-        fail(
-            "not told",
-            f"this person may not read the record now: {reasons}; the refusal is entry {told.entry}",
-            f"planhub consent guardians --child {found}",
-            Exit.REFUSED_BY_CONSENT,
-        )
+        not_told(told, found)
     rows = [line.row() for line in told.lines]
     if json:
         show_json({"child": found, "entry": told.entry, "lines": rows})
@@ -241,15 +233,3 @@ def log(
     else:
         for line in told.lines:
             show(f"{line.number}  {line.sentence}")
-
-
-def _only_guardian(hub: "Hub", child: UUID) -> UUID:
-    from gateway.exchange import inquiry
-
-    with hub.db.transaction() as conn:
-        acting = [one for one in inquiry.guardians(conn, child) if one.may_act(hub.clock())]
-    if len(acting) != 1:
-        why = "several guardians are verified" if acting else "no guardian is verified"
-        step = f"planhub consent guardians --child {child}, then add --guardian"
-        fail("who asks", why, step, Exit.USAGE)
-    return acting[0].guardian_link_id

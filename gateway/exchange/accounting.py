@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from consent.accounting import Account, owed
 from consent.entry import ChangeEntry, DisclosureEntry, Entry, EntryKind
 from consent.vocabulary import Basis, Purpose
 from gateway.exchange import inquiry, naming
@@ -25,7 +26,6 @@ from gateway.store.configuration import read_place
 from gateway.store.engine import Role
 from mappings.record.category import Category
 from mappings.record.kind import Part
-from mappings.record.regime import Regime
 from mappings.view import RecordView
 
 DESCRIPTION = "who saw what"
@@ -34,7 +34,6 @@ _TRIES = 3
 UNTOLD = frozenset({EntryKind.RESTRAINT_SET, EntryKind.RESTRAINT_ENDED})
 """An order or hold is no disclosure, and may be there to protect the child from whoever reads."""
 
-_EDUCATION = frozenset({Regime.EDU, Regime.EDU_SE, Regime.MV})
 _RELEASED = frozenset({EntryKind.DISCLOSURE, EntryKind.BREAK_GLASS})
 
 
@@ -51,6 +50,10 @@ class Line:
     topics: tuple[Category, ...]
     sentence: str
     left: bool
+
+    def _required(self, account: Account) -> bool:
+        found = owed(account, self.entry, left=self.left)
+        return found is not None and found.required
 
     def row(self) -> dict[str, Any]:
         """The entry in columns (34 CFR 99.32(a)(3)-(5), 45 CFR 164.528(b)(2)); codes, no values."""
@@ -80,8 +83,8 @@ class Line:
             "further_parties": " ".join(entry.onward_parties),
             "threat": emergency.threat_statement if emergency else "",
             "threatened_person": emergency.affected_person if emergency else "",
-            "ferpa_99_32_required": _ferpa_requires(entry) and (self.left or entry.kind is EntryKind.DENIAL),
-            "hipaa_164_528_required": _hipaa_requires(entry) and self.left,
+            "ferpa_99_32_required": self._required(Account.FERPA),
+            "hipaa_164_528_required": self._required(Account.HIPAA),
             "told": self.sentence,
         }
 
@@ -106,14 +109,17 @@ class Accounting:
     lines: tuple[Line, ...]
 
 
-def who_saw_what(hub: Hub, child: UUID, *, guardian_link: UUID, requester: str) -> Accounting | Refused:
+def who_saw_what(
+    hub: Hub, child: UUID, *, guardian_link: UUID, requester: str, description: str = DESCRIPTION
+) -> Accounting | Refused:
     """Tell a guardian everything the log holds about the child. `requester` is who asks for them, or they themselves.
+    `description` says in the log what the reading is for.
 
     Refused, and entered as such, where the link carries no topic now. Raises Unreadable where an entry was tampered with.
     """
     sequence_all(hub)  # what a process that died left without a number
     for _ in range(_TRIES):
-        released = release(hub, _request(child, guardian_link, requester))
+        released = release(hub, _request(child, guardian_link, requester, description))
         if isinstance(released, Refused):
             return released
         entries = _open(hub, child, released)
@@ -122,7 +128,7 @@ def who_saw_what(hub: Hub, child: UUID, *, guardian_link: UUID, requester: str) 
     raise RuntimeError("consent for this child kept changing while the log was read; ask again")
 
 
-def _request(child: UUID, guardian_link: UUID, requester: str) -> ReleaseRequest:
+def _request(child: UUID, guardian_link: UUID, requester: str, description: str) -> ReleaseRequest:
     return ReleaseRequest(
         recipient=f"guardian:{guardian_link}",
         requester=requester,
@@ -131,7 +137,7 @@ def _request(child: UUID, guardian_link: UUID, requester: str) -> ReleaseRequest
         categories=frozenset(Category),
         children=(child,),
         render=_head,
-        description=DESCRIPTION,
+        description=description,
         basis=Basis.FAMILY,
         about=frozenset(),
         guardian_link_id=guardian_link,
@@ -202,15 +208,3 @@ def _told(topics: Collection[Category], readable: Collection[Category]) -> tuple
     if matters and not matters & set(readable):
         return None
     return tuple(topic for topic in Category if topic in topics and topic in readable)
-
-
-def _ferpa_requires(entry: DisclosureEntry) -> bool:
-    """Whether 34 CFR 99.32(a)(1) asks for this line: not of a party with consent, nor of parent or student (d)."""
-    if entry.kind is EntryKind.DENIAL:
-        return entry.basis in {Basis.CONSENT, Basis.EXCEPTION}
-    return entry.basis is Basis.EXCEPTION and bool(_EDUCATION & set(entry.regimes))
-
-
-def _hipaa_requires(entry: DisclosureEntry) -> bool:
-    """Whether 45 CFR 164.528(a)(1) asks for this line: not of a disclosure under an authorization (iv)."""
-    return entry.basis is Basis.EXCEPTION and Regime.HLTH in entry.regimes
