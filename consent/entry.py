@@ -42,6 +42,9 @@ class EntryKind(StrEnum):
     CHILD_FACTS_CHANGED = "child_facts_changed"
     AGREEMENT_CHANGED = "agreement_changed"
     KEY_DESTROYED = "key_destroyed"
+    ERASURE_ASKED = "erasure_asked"
+    LEGAL_HOLD_SET = "legal_hold_set"
+    LEGAL_HOLD_LIFTED = "legal_hold_lifted"
 
 
 CHANGES: frozenset[EntryKind] = frozenset(
@@ -55,6 +58,9 @@ CHANGES: frozenset[EntryKind] = frozenset(
         EntryKind.CHILD_FACTS_CHANGED,
         EntryKind.AGREEMENT_CHANGED,
         EntryKind.KEY_DESTROYED,
+        EntryKind.ERASURE_ASKED,
+        EntryKind.LEGAL_HOLD_SET,
+        EntryKind.LEGAL_HOLD_LIFTED,
     }
 )
 """Kinds that record a change of what decisions rest on; all others record a flow or its refusal."""

@@ -10,6 +10,7 @@ import typer
 from consent.vocabulary import Effect, Purpose
 from gateway.cli.account import GuardianOption, account, not_told, only_guardian
 from gateway.cli.ask import ask, asks
+from gateway.cli.erase import erase, hold
 from gateway.cli.exits import Exit
 from gateway.cli.explain import explain
 from gateway.cli.guardian import verify_guardian
@@ -34,6 +35,8 @@ app.command("record-paper")(record_paper)
 app.command("verify-guardian")(verify_guardian)
 app.command("verify-guardians")(verify_guardians)
 app.command()(revoke)
+app.command()(erase)
+app.command()(hold)
 app.command()(explain)
 app.command()(ask)
 app.command()(asks)

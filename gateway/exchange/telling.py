@@ -132,6 +132,9 @@ _CHANGE: Mapping[EntryKind, str] = {
     EntryKind.CHILD_FACTS_CHANGED: "The birth date or place that says who may decide was corrected by {actor}.",
     EntryKind.AGREEMENT_CHANGED: "An agency's agreement changed, entered by {actor}.",
     EntryKind.KEY_DESTROYED: "The record was erased by {actor}.",
+    EntryKind.ERASURE_ASKED: "It was asked that the record be erased, by {actor}; another person must confirm it.",
+    EntryKind.LEGAL_HOLD_SET: "The record may not be erased for now, entered by {actor}.",
+    EntryKind.LEGAL_HOLD_LIFTED: "The record may be erased again once no law keeps it, entered by {actor}.",
 }
 
 

@@ -144,7 +144,7 @@ def test_a_change_is_of_a_kind_that_changes_and_names_its_child(changes):
 
 
 def test_every_kind_is_either_a_flow_or_a_change():
-    assert len(CHANGES) == 9
+    assert len(CHANGES) == 12
     assert set(EntryKind) - CHANGES == {
         EntryKind.REQUEST, EntryKind.DISCLOSURE, EntryKind.DENIAL, EntryKind.BREAK_GLASS, EntryKind.RECALL,
         EntryKind.READ, EntryKind.WITHHELD, EntryKind.NOT_SENT, EntryKind.ACKNOWLEDGED,

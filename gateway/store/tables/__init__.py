@@ -24,6 +24,7 @@ from gateway.store.tables.consent import (
     restraint,
     rules_in_force,
 )
+from gateway.store.tables.erasure import erasure, legal_hold
 from gateway.store.tables.exchange import attempt, breaker, delivery, inbox, lane
 from gateway.store.tables.ledger import (
     ledger_checkpoint,
@@ -65,6 +66,7 @@ __all__ = [
     "decision",
     "delivery",
     "directive",
+    "erasure",
     "guardian_link",
     "idempotency",
     "identity_features",
@@ -79,6 +81,7 @@ __all__ = [
     "ledger_pending",
     "ledger_tile",
     "ledger_witness",
+    "legal_hold",
     "map_version",
     "match_decision",
     "message",
