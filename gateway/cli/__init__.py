@@ -14,6 +14,7 @@ from gateway.cli import (
     deliveries,
     deployment,
     imports,
+    incident,
     ledger,
     maps,
     project,
@@ -39,6 +40,7 @@ app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_
 app.command()(project.check)
 app.command()(bench.bench)
 app.command()(project.schema)
+app.command()(incident.incident)
 app.command("import")(imports.import_)
 for command in (deployment.apply, deployment.migrate, deployment.doctor, serve.serve, serve.work):
     app.command()(command)
