@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.exchange.sequence import LedgerHalted
 from gateway.problems import Problem, ProblemKind
 from mappings.record.issue import place_of
 
@@ -87,6 +88,11 @@ def install(app: FastAPI, report: Callable[[str, Exception], None]) -> None:
     def http(request: Request, error: HTTPException) -> JSONResponse:
         kind = _BY_STATUS.get(error.status_code, ProblemKind.MALFORMED)
         return _answer(request, Problem(kind, headers=dict(error.headers or {})))
+
+    @app.exception_handler(LedgerHalted)
+    def halted(request: Request, _: LedgerHalted) -> JSONResponse:
+        words = "The ledger may not be signed, so nothing leaves; the hub's operator knows. Try again later."
+        return _answer(request, Problem(ProblemKind.UNAVAILABLE, words))
 
     @app.exception_handler(Exception)
     def fault(request: Request, error: Exception) -> JSONResponse:

@@ -31,7 +31,7 @@ from gateway.exchange.disclosure import (
     release_entry,
 )
 from gateway.exchange.journal import child_tag, keys_for, seal_entry
-from gateway.exchange.sequence import sequence
+from gateway.exchange.sequence import LedgerHalted, sequence
 from gateway.store import decisions, ledger, people, records, versions
 from gateway.store.childkey import ChildKey
 from gateway.store.epochs import NOBODY, ascending
@@ -112,7 +112,8 @@ class _Work:
 def release(hub: Hub, request: ReleaseRequest) -> Released | Refused:
     """Decide on one child's record and, where permitted, have it rendered, entered and sealed.
 
-    Raises `RulesNotInForce` in a process that must be restarted, and RuntimeError inside another transaction.
+    Raises `RulesNotInForce` in a process that must be restarted, `LedgerHalted` where nothing may be signed, and RuntimeError
+    inside another transaction.
     """
     if len(request.children) != 1:
         raise ValueError("release is about one child; release_each takes several")
@@ -156,6 +157,8 @@ def _look(connection: Connection, work: _Work, children: list[UUID]) -> Seen:
         seen = reading.read(work.keys, work.hub.rules)
     if seen.rules_version != work.hub.rules.version:
         raise RulesNotInForce("other rules are in force than this process has loaded; restart it")
+    if seen.halted is not None:  # before anything is entered that then does not happen
+        raise LedgerHalted(seen.halted)
     return seen
 
 

@@ -41,7 +41,8 @@ _CLEAR = """SELECT statement_timestamp(),
     FROM review_item i
     JOIN source_identity s ON s.source_identity_id = i.source_identity_id
     JOIN unnest(%(children)s::uuid[]) AS c (child_id) ON c.child_id = s.sealed_for OR c.child_id = ANY(i.candidates)
-    WHERE i.review_id = ANY(%(reviews)s) AND i.state = 'open') AS found)"""
+    WHERE i.review_id = ANY(%(reviews)s) AND i.state = 'open') AS found),
+(SELECT reason FROM ledger_halt)"""
 
 _SEALED = """SELECT
 (SELECT json_agg(found) FROM (
@@ -79,7 +80,8 @@ class Seen:
     """What was read behind the locks, at one instant of the database's clock.
 
     `programmes` says which topic each agency's name reveals, `active` whether the recipient is an agency of this
-    community now, `open_reviews` which of the named reviews are open, and about which child.
+    community now, `open_reviews` which of the named reviews are open, and about which child; `halted` why the ledger may not be
+    signed, so that nothing can leave.
     """
 
     at: datetime
@@ -88,6 +90,7 @@ class Seen:
     programmes: Mapping[str, Category]
     active: bool
     open_reviews: frozenset[tuple[UUID, UUID]]
+    halted: str | None
 
 
 class SnapshotReading:
@@ -121,7 +124,7 @@ class SnapshotReading:
         clear, sealed = self._clear.fetchone(), self._sealed.fetchone()
         assert clear is not None  # a SELECT without FROM has one row
         assert sealed is not None
-        at, rules_version, agreements, known, programmes, status, reviews = clear
+        at, rules_version, agreements, known, programmes, status, reviews, halted = clear
         held = tuple(_agreement(row) for row in agreements or ())
         directives = _by_child(sealed[0], keys, open_directive)
         links = _by_child(sealed[1], keys, open_link)
@@ -156,6 +159,7 @@ class SnapshotReading:
             programmes={org: Category(topic) for org, topic in (programmes or {}).items()},
             active=status == "active",
             open_reviews=frozenset((UUID(row["child_id"]), UUID(row["review_id"])) for row in reviews or ()),
+            halted=halted,
         )
 
 

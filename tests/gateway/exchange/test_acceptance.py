@@ -23,10 +23,13 @@ from gateway.exchange.monitor import Fetch
 from gateway.exchange.receipts import receipt_for
 from gateway.exchange.sequence import sequence
 from gateway.exchange.witnessing import ask_all, client
+from gateway.store import witnesses
+from gateway.store.pipeline import driver_of
 from mappings.record.category import Category
-from tests.gateway.exchange.partners import hasty, plan_in_force, queue, subscribe
+from tests.gateway.api.conftest import System
+from tests.gateway.exchange.partners import attempts_of, hasty, plan_in_force, queue, subscribe
 from tests.gateway.family import SIGNER, Family, add_agency, now
-from tests.gateway.store.log import append
+from tests.gateway.store.log import append, rows
 from tests.gateway.witnesses import a_witness, policy_of, policy_with, there
 
 POLICY = policy_of(f"log {SIGNER.verifier}\nquorum none\n")
@@ -192,3 +195,25 @@ def test_what_is_no_receipt_is_told_without_being_unpacked_whole(text):
 
 def test_every_refusal_has_words():
     assert set(WORDS) == {*Rejection, *ReceiptFault, *ProofFault}
+
+
+def test_while_the_log_is_halted_nothing_is_sent_or_entered_and_afterwards_it_goes(fresh_hub, arrived):
+    hub = hasty(fresh_hub)
+    with hub.db.transaction() as connection:
+        witnesses.halt(driver_of(connection), "a test", now())
+    family, clinic = arrived.family, arrived.recipient
+    before = rows(hub, "SELECT count(*) FROM ledger_pending")
+    agency = System(hub, clinic)
+    assert agency.call("GET", f"/v1/children/{agency.knows(family.child)}/plan").status_code == 503
+    with PartnerSandbox() as partner:
+        config = {"url": partner.base_url, "secrets": {"signing": "env:SIGNING"}}
+        family.states(add_agency(hub), Category.SCHOOL, words="something new")
+        waiting = queue(hub, clinic, family.child, subscribe(hub, clinic, "webhook", config=config))
+        work_lane(hub, (clinic, family.child))
+        assert (attempts_of(hub, waiting), partner.received) == ([("fault", "ledger-halted")], [])
+        assert rows(hub, "SELECT count(*) FROM ledger_pending") == before
+        with hub.db.transaction() as connection:
+            witnesses.lift_halt(driver_of(connection))
+        later = replace(hub, clock=lambda: now() + timedelta(minutes=1))
+        work_lane(later, (clinic, family.child))
+        assert attempts_of(hub, waiting)[1:] == [("delivered", None)]
