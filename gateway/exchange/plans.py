@@ -250,9 +250,9 @@ def announce(
         return ()
     s = tables.subscription
     asked = conn.execute(
-        select(s.c.org, s.c.connection, s.c.purpose).where(
-            s.c.status == "active", s.c.parts.contains([Part.PLAN.value]), s.c.org != (but or "")
-        )
+        select(s.c.org, s.c.connection, s.c.purpose)
+        .where(s.c.status == "active", s.c.parts.contains([Part.PLAN.value]), s.c.org != (but or ""))
+        .order_by(s.c.org, s.c.connection)  # two who announce at once take the lanes' locks in one order
     )
     return tuple(
         outbox.enqueue(
