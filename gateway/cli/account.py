@@ -1,4 +1,4 @@
-"""`planhub consent account`: the account of disclosures one law asks for, printed, as CSV or as a page to print."""
+"""`planhub consent account` and `fhir`: the account of disclosures one law asks for, and what was signed as FHIR."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -107,3 +107,24 @@ def only_guardian(hub: "Hub", child: UUID) -> UUID:
         step = f"planhub consent guardians --child {child}, then add --guardian"
         fail("who asks", why, step, Exit.USAGE)
     return acting[0].guardian_link_id
+
+
+def fhir(
+    child: ChildOption,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    guardian: GuardianOption = None,
+    by: ByOption = "",
+) -> None:
+    """Give a guardian what was signed, as FHIR R4 Consents: `planhub consent fhir --child ID -o consents.json`.
+
+    The reading is itself an entry of the log.
+    """
+    from gateway.exchange.consent_download import Download, download
+
+    with opened() as hub:
+        found = child_or_fail(hub, child)
+        link = guardian_or_fail(hub, found, guardian) if guardian else only_guardian(hub, found)
+        made = download(hub, found, guardian_link=link, requester=someone(by))
+    if not isinstance(made, Download):
+        not_told(made, found)
+    _write("--output", output, made.body.decode())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from consent.vocabulary import Effect, Purpose
-from gateway.cli.account import GuardianOption, account, not_told, only_guardian
+from gateway.cli.account import GuardianOption, account, fhir, not_told, only_guardian
 from gateway.cli.ask import ask, asks
 from gateway.cli.erase import erase, hold
 from gateway.cli.exits import Exit
@@ -41,6 +41,7 @@ app.command()(explain)
 app.command()(ask)
 app.command()(asks)
 app.command()(account)
+app.command()(fhir)
 
 TopicsOption = Annotated[
     list[Category], typer.Option("--topic", help="The topic; may be given several times.")

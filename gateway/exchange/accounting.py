@@ -119,7 +119,7 @@ def who_saw_what(
     """
     sequence_all(hub)  # what a process that died left without a number
     for _ in range(_TRIES):
-        released = release(hub, _request(child, guardian_link, requester, description))
+        released = release(hub, family_request(child, guardian_link, requester, description))
         if isinstance(released, Refused):
             return released
         entries = _open(hub, child, released)
@@ -128,7 +128,8 @@ def who_saw_what(
     raise RuntimeError("consent for this child kept changing while the log was read; ask again")
 
 
-def _request(child: UUID, guardian_link: UUID, requester: str, description: str) -> ReleaseRequest:
+def family_request(child: UUID, guardian_link: UUID, requester: str, description: str) -> ReleaseRequest:
+    """A guardian's look at what is about the record and not in it: no fact is read by it."""
     return ReleaseRequest(
         recipient=f"guardian:{guardian_link}",
         requester=requester,
@@ -191,18 +192,18 @@ def _line(
         return None
     if isinstance(entry, ChangeEntry):
         signed = context.said.get(entry.subject)
-        topics = _told(signed.categories, readable) if signed is not None else ()
+        topics = topics_told(signed.categories, readable) if signed is not None else ()
         if topics is None:
             return None
         return Line(number, entry, topics, sentence(entry, topics, context, left=False), left=False)
-    topics = _told(entry.categories, readable)
+    topics = topics_told(entry.categories, readable)
     if topics is None:
         return None
     left = entry.kind in _RELEASED and (entry.attempt_id is None or entry.attempt_id not in undone)
     return Line(number, entry, topics, sentence(entry, topics, context, left=left), left)
 
 
-def _told(topics: Collection[Category], readable: Collection[Category]) -> tuple[Category, ...] | None:
+def topics_told(topics: Collection[Category], readable: Collection[Category]) -> tuple[Category, ...] | None:
     """The topics a reader may know of; None where the entry is about others only, whoever the child is aside."""
     matters = set(topics) - {Category.IDENTITY}
     if matters and not matters & set(readable):

@@ -1,5 +1,6 @@
 """`planhub consent account`: the account a law asks for, printed, as a file, or refused."""
 
+import json
 import stat
 
 from gateway.cli.exits import Exit
@@ -38,3 +39,13 @@ def test_who_may_not_read_is_told_why_and_ends_with_6(planhub, only):
     ran = planhub("consent", "account", "--child", only.child, "--guardian", only.other_link)
     assert ran.code == Exit.REFUSED_BY_CONSENT
     assert "the refusal is entry" in ran.err
+
+
+def test_what_was_signed_is_given_as_fhir_consents(planhub, only, clinic, tmp_path):
+    only.permits(clinic, Category.SCHOOL)
+    path = tmp_path / "consents.json"
+    assert planhub("consent", "fhir", "--child", only.child, "-o", path).code == Exit.OK
+    (entry,) = json.loads(path.read_text())["entry"]
+    assert entry["resource"]["resourceType"] == "Consent"
+    refused = planhub("consent", "fhir", "--child", only.child, "--guardian", only.other_link, "-o", path)
+    assert refused.code == Exit.REFUSED_BY_CONSENT
