@@ -20,13 +20,14 @@ from consent.retention import Retention, retention
 from gateway.exchange.context import Hub
 from gateway.exchange.duties import shipped_duties
 from gateway.exchange.journal import child_tag, keys_for, seal_entry
-from gateway.exchange.sequence import sequence
-from gateway.store import erasures
+from gateway.exchange.sequence import LedgerHalted, sequence
+from gateway.store import erasures, witnesses
 from gateway.store.childkey import ChildKey
 from gateway.store.configuration import read_place
 from gateway.store.epochs import NOBODY, raise_epochs
 from gateway.store.erasures import Erasure, Hold
 from gateway.store.ledger import append_pending
+from gateway.store.pipeline import driver_of
 
 
 class NotErased(StrEnum):
@@ -166,7 +167,7 @@ def _require_free(step: _Act, child: UUID) -> None:
 def _do(
     hub: Hub, child: UUID, kind: EntryKind, act: Callable[[_Act], UUID], *, actor: str, reason: str | None
 ) -> Done | Refusal:
-    """Lock, look, act, enter, commit, number."""
+    """Lock, look, act, enter, commit, number. Raises `LedgerHalted`, with nothing done, where nothing may be signed."""
     keys = keys_for(hub, [child])
     if child == NOBODY or child not in keys:
         return Refusal(NotErased.NO_SUCH_CHILD)
@@ -177,6 +178,9 @@ def _do(
     try:
         with hub.db.transaction() as connection:
             epochs = raise_epochs(connection, (child,))
+            halted = witnesses.halted(driver_of(connection))
+            if halted is not None:  # before anything is entered that then does not happen
+                raise LedgerHalted(halted)
             if child not in epochs:
                 return Refusal(NotErased.NO_SUCH_CHILD)
             step = _Act(hub, connection, key, sealed_with, epochs[child], hub.clock(), actor)

@@ -18,10 +18,13 @@ from gateway.exchange.disclosure import Refused
 from gateway.exchange.erasure import Done, NotErased, Refusal
 from gateway.exchange.journal import open_entry
 from gateway.exchange.release import release
+from gateway.exchange.sequence import LedgerHalted
+from gateway.store import erasures, witnesses
 from gateway.store.childkey import SealBroken
 from gateway.store.engine import libpq_url, open_database
 from gateway.store.epochs import NOBODY
 from gateway.store.keys import KeyDestroyed, open_keystore
+from gateway.store.pipeline import driver_of
 from mappings.record.category import Category
 from mappings.record.regime import Regime
 from tests.gateway.family import Family, a_hub, add_agency, now
@@ -157,6 +160,21 @@ def test_an_erased_child_is_asked_about_like_one_nobody_knows(hub, told):
     erased(hub, told)
     assert erasure.ask(later(hub), told.child, actor="x", reason="y") == Refusal(NotErased.NO_SUCH_CHILD)
     assert isinstance(who_saw_what(hub, told.child, guardian_link=told.link, requester="x"), Refused)
+
+
+def test_while_the_ledger_is_halted_nothing_is_destroyed_and_nothing_entered(alone):
+    family = settled(alone)
+    asked(later(alone), family)
+    with alone.db.transaction() as conn:
+        witnesses.halt(driver_of(conn), "behind its witnesses", now())
+    with pytest.raises(LedgerHalted):
+        erasure.confirm(later(alone), family.child, actor="Jon Reed")
+    assert alone.keys.get(family.child)
+    with alone.db.transaction() as conn:
+        found = erasures.find_erasure(conn, family.child)
+        assert found is not None
+        assert found.confirmed_by is None
+        assert conn.exec_driver_sql("SELECT count(*) FROM ledger_pending").scalar_one() == 0
 
 
 def bodies(urls, child):
