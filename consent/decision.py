@@ -11,11 +11,14 @@ from uuid import UUID
 
 from consent.agreement import uncovered
 from consent.directive import Element
+from consent.emergency import LONGEST as LONGEST_EMERGENCY
+from consent.emergency import emergency_refusal, opened_regimes
 from consent.guardian import Standing, next_date_boundary, standing
 from consent.law import Duty, LeapDay
 from consent.permission import UNSIGNED, Considered, Frame, Scope
 from consent.request import DecisionRequest, ExceptionEvidence, Snapshot
 from consent.vocabulary import COVERS, PARTS, Basis, Obligation, Outcome, Purpose, Reason
+from mappings.record.base import Period
 from mappings.record.category import Category
 from mappings.record.kind import Part
 from mappings.record.regime import Regime
@@ -245,9 +248,40 @@ def _by_steward(frame: Frame, category: Category) -> CategoryDecision:
     return CategoryDecision(category, Outcome.PERMIT, Reason.STEWARD_READ)
 
 
-def _by_exception(_: Frame, category: Category) -> CategoryDecision:
-    """No disclosure without consent is enabled, whatever evidence is offered."""
-    return _deny(category, Reason.EXCEPTION_NOT_ENABLED)
+def _by_exception(frame: Frame, category: Category) -> CategoryDecision:
+    """Somebody is in danger, and an agency states it; no other disclosure without consent is enabled."""
+    request = frame.request
+    if request.emergency is None:
+        return _deny(category, Reason.EXCEPTION_NOT_ENABLED)
+    refusal = _emergency_refusal(frame, category)
+    if refusal is None and category is Category.IDENTITY:  # who the child is goes with a topic, never alone
+        others = [_emergency_refusal(frame, topic) for topic in sorted(request.emergency.topics)]
+        refusal = None if None in others else next(iter(others), Reason.CATEGORY)
+    if refusal is not None:
+        return _deny(category, refusal)
+    regimes = opened_regimes(request.purpose)
+    duties = {
+        regime: found
+        for regime in sorted(regimes & frame.law.regime.keys())
+        if (found := frame.law.regime[regime].duties)
+    }
+    return CategoryDecision(
+        category,
+        Outcome.PERMIT_WITH_OBLIGATIONS if duties else Outcome.PERMIT,
+        Reason.EMERGENCY,
+        scopes=(Scope((), None, Period(), regimes),),
+        duties=duties,
+    )
+
+
+def _emergency_refusal(frame: Frame, category: Category) -> Reason | None:
+    """Why a topic stays closed in the stated emergency: an order, a hold, the agreement, or what was stated."""
+    request = frame.request
+    return (
+        _restrained(frame, category)
+        or uncovered(frame.snapshot.agreements, request.recipient, request.purpose, category, frame.at)
+        or emergency_refusal(request, category, frame.at)
+    )
 
 
 _BY_BASIS: Mapping[Basis, Callable[[Frame, Category], CategoryDecision]] = {
@@ -296,7 +330,11 @@ def _expires(frame: Frame) -> datetime:
         leap_day=frame.law.majority.leap_day if frame.law.majority else LeapDay.MARCH_1,
         at=at,
     )
-    turning = [instant for instant in (*_edges(snapshot), boundary) if instant is not None and instant > at]
+    stated = frame.request.emergency
+    over = None if stated is None else stated.stated_at + LONGEST_EMERGENCY
+    turning = [
+        instant for instant in (*_edges(snapshot), boundary, over) if instant is not None and instant > at
+    ]
     return min([at + LONGEST, *turning])
 
 

@@ -34,6 +34,10 @@ FOR_MATCHING_ONLY: frozenset[Kind] = frozenset({Kind.SEX_FOR_MATCHING})
 """Facts kept to tell children apart; no permission opens them to an agency that did not state them."""
 
 
+_TO_AGENCIES: frozenset[Basis] = frozenset({Basis.CONSENT, Basis.EXCEPTION})
+"""Bases on which other agencies' facts leave, each within the scopes of its decision."""
+
+
 class RefusalReason(StrEnum):
     """Why there is no view. Inside only."""
 
@@ -159,13 +163,13 @@ def _admits(decision: Decision, permitted: frozenset[Category], found: StoredAss
         return False
     if decision.basis is Basis.OWN:
         return found.asserted_by.org == decision.recipient
-    if decision.basis is Basis.CONSENT and found.kind in FOR_MATCHING_ONLY:
+    if decision.basis in _TO_AGENCIES and found.kind in FOR_MATCHING_ONLY:
         return False
     # A code outranks its field: a fact whose label belongs to another topic needs that topic permitted as well.
     topics = {found.category, *(FORCED_CATEGORY[label] for label in found.labels if label in FORCED_CATEGORY)}
     if not topics <= permitted:
         return False
-    if decision.basis is not Basis.CONSENT:
+    if decision.basis not in _TO_AGENCIES:
         return True
     day = _day(found)
     return all(

@@ -25,6 +25,19 @@ class ExceptionEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedEmergency:
+    """What an agency states when somebody is in danger (34 CFR 99.32(a)(5); 42 CFR 2.51), and which topics it needs for it."""
+
+    emergency_id: UUID
+    threat_statement: str
+    affected_person: str
+    personnel: str
+    affiliation: str
+    topics: frozenset[Category]
+    stated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRequest:
     """Who wants to see which topics and parts of one child's record, and why.
 
@@ -45,6 +58,7 @@ class DecisionRequest:
     guardian_link_id: UUID | None = None  # family: whose reading this is
     evidence_ids: tuple[UUID, ...] = ()
     exception: ExceptionEvidence | None = None
+    emergency: StatedEmergency | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class Reason(StrEnum):
     OWN_RECORD = "own-record"
     FAMILY_READ = "family-read"
     STEWARD_READ = "steward-read"
+    EMERGENCY = "emergency"  # somebody was in danger, and an agency said so
 
     TENANT_MISMATCH = "tenant-mismatch"  # the snapshot is of another child or recipient
     COURT_ORDER = "court-order"

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from gateway.api import answers, asks, changes, children, health, log, plans, recalls, referrals
+from gateway.api import answers, asks, changes, children, emergencies, health, log, plans, recalls, referrals
 from gateway.api.answers import MEDIA_TYPE
 from gateway.telemetry import LogCode, error
 
@@ -38,7 +38,7 @@ def application() -> FastAPI:
         responses={"4XX": {"description": "A problem", "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}},
     )
     answers.install(app, lambda request_id, fault: error(LogCode.UNCAUGHT, fault, request_id=request_id))
-    for module in (plans, referrals, recalls, asks, children, changes, health, log):
+    for module in (plans, referrals, recalls, asks, children, emergencies, changes, health, log):
         app.include_router(module.routes)
     return app
 

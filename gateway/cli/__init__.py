@@ -13,6 +13,7 @@ from gateway.cli import (
     consent,
     deliveries,
     deployment,
+    emergency,
     imports,
     incident,
     ledger,
@@ -51,6 +52,7 @@ app.add_typer(consent.app, name="consent")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(witness.app, name="witness")
 app.add_typer(review.app, name="review")
+app.add_typer(emergency.app, name="emergency")
 
 
 @app.command()

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from adapters.port import Sealed
 from consent.decision import Decision
-from consent.entry import DisclosureEntry, EntryKind
+from consent.entry import DisclosureEntry, Emergency, EntryKind
 from consent.explanation import outward
-from consent.request import Snapshot
+from consent.request import Snapshot, StatedEmergency
 from consent.vocabulary import Basis, Reason
 from mappings.record.assertion import StoredAssertion
 from mappings.record.category import Category
@@ -43,7 +43,8 @@ class ReleaseRequest:
     adds what the recipient itself sent, whatever the family decided. With `about`, of all facts but those of who the child
     is only these assertions are read. `guardian_link_id` and `evidence_ids` are what the bases family and steward rest
     on. `resource` names the view whose version is counted (`plan`, `referral/<id>`). `delivery_id` is the idempotency
-    key of a delivery, `attempt_id` one attempt at it; `tell` renders what the decision itself says, in place of the record; a refused attempt is entered as `refused_as`. `description` stands
+    key of a delivery, `attempt_id` one attempt at it; `tell` renders what the decision itself says, in place of the record; `emergency` is
+    what break-glass rests on; a refused attempt is entered as `refused_as`. `description` stands
     in the accounting the family reads: what was asked, never a value.
     """
 
@@ -66,6 +67,7 @@ class ReleaseRequest:
     attempt_id: UUID | None = None
     refused_as: EntryKind = EntryKind.DENIAL
     tell: Callable[[RecordView, Decision, Snapshot], Rendered] | None = None
+    emergency: StatedEmergency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,26 @@ def refusal_entry(
     )
 
 
+_KINDS: Mapping[Basis, EntryKind] = {
+    Basis.FAMILY: EntryKind.READ,
+    Basis.STEWARD: EntryKind.READ,
+    Basis.EXCEPTION: EntryKind.BREAK_GLASS,
+}
+
+
+def _emergency(request: ReleaseRequest) -> Emergency | None:
+    """What the entry must state; one without it cannot be written."""
+    stated = request.emergency
+    if stated is None:
+        return None
+    return Emergency(
+        threat_statement=stated.threat_statement,
+        affected_person=stated.affected_person,
+        personnel=stated.personnel,
+        affiliation=stated.affiliation,
+    )
+
+
 def release_entry(
     request: ReleaseRequest,
     decision: Decision,
@@ -148,9 +170,8 @@ def release_entry(
         raise ValueError(f"the rendering names topics its view does not hold: {', '.join(sorted(beyond))}")
     facts = tuple(used)
     ends = [d.valid_until for d in snapshot.directives if d.directive_id in decision.directive_ids]
-    inside = decision.basis in {Basis.FAMILY, Basis.STEWARD}
     return DisclosureEntry(
-        kind=EntryKind.READ if inside else EntryKind.DISCLOSURE,
+        kind=_KINDS.get(decision.basis, EntryKind.DISCLOSURE),
         at=decision.at,
         child_tag=tag,
         disclosers=tuple(fact.asserted_by.org for fact in facts),
@@ -175,4 +196,5 @@ def release_entry(
         child_epoch=decision.child_epoch,
         agreement_epoch=decision.agreement_epoch,
         attempt_id=request.attempt_id,
+        emergency=_emergency(request),
     )

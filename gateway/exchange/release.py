@@ -170,6 +170,13 @@ def _may_be_asked(request: ReleaseRequest, standing: Standing, seen: Seen) -> bo
     return standing.state == "active" and (agency or request.basis is Basis.FAMILY)
 
 
+def _evidence(request: ReleaseRequest, child: UUID, seen: Seen) -> tuple[UUID, ...]:
+    """The open reviews about this child, or the stated emergency."""
+    if request.emergency is not None:
+        return (request.emergency.emergency_id,)
+    return tuple(one for one in request.evidence_ids if (child, one) in seen.open_reviews)
+
+
 def _decide(work: _Work, child: UUID, seen: Seen) -> _Case:
     """The decision asked for and, where the recipient's own facts are wanted too, the one on those."""
     request, standing = work.request, seen.children[child]
@@ -186,7 +193,8 @@ def _decide(work: _Work, child: UUID, seen: Seen) -> _Case:
         categories=request.categories,
         basis=request.basis,
         guardian_link_id=request.guardian_link_id,
-        evidence_ids=tuple(one for one in request.evidence_ids if (child, one) in seen.open_reviews),
+        evidence_ids=_evidence(request, child, seen),
+        emergency=request.emergency,
     )
     own = None
     if request.own and standing.has_stated:

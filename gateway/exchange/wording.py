@@ -48,6 +48,7 @@ REASON: Mapping[Reason, str] = {
     Reason.OWN_RECORD: "it is what the agency itself sent",
     Reason.FAMILY_READ: "it is the family's own record",
     Reason.STEWARD_READ: "a review of two records needed it",
+    Reason.EMERGENCY: "somebody was in danger",
     Reason.TENANT_MISMATCH: "the request was not about this child",
     Reason.COURT_ORDER: _NOT_NOW,
     Reason.SAFETY_HOLD: _NOT_NOW,

@@ -18,6 +18,7 @@ class Scope(StrEnum):
     ASKS_WRITE = "asks.write"
     CHANGES_READ = "changes.read"
     CHILDREN_LOOKUP = "children.lookup"
+    EMERGENCIES_OPEN = "emergencies.open"
     PLANS_CONTRIBUTE = "plans.contribute"
     PLANS_LEAD = "plans.lead"
     PLANS_READ = "plans.read"

@@ -23,6 +23,7 @@ class MessageKind(StrEnum):
 
     ASK = "ask"
     ASK_REMINDER = "ask-reminder"
+    EMERGENCY = "emergency"
 
 
 @dataclass(frozen=True, slots=True)

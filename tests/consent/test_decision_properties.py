@@ -135,6 +135,6 @@ def test_the_tiny_world_has_both_answers_for_every_topic_and_every_reason():
     assert max(opened[topic] for topic in TOPICS) < 1500
     others = {
         Reason.OWN_RECORD, Reason.FAMILY_READ, Reason.STEWARD_READ, Reason.TENANT_MISMATCH, Reason.PURPOSE_UNKNOWN,
-        Reason.LABEL_UNKNOWN, Reason.EXCEPTION_NOT_ENABLED, Reason.OBLIGATION_UNKNOWN,
+        Reason.LABEL_UNKNOWN, Reason.EXCEPTION_NOT_ENABLED, Reason.EMERGENCY, Reason.OBLIGATION_UNKNOWN,
     }  # fmt: skip
     assert reasons == set(Reason) - others

@@ -24,6 +24,7 @@ from gateway.store.tables.consent import (
     restraint,
     rules_in_force,
 )
+from gateway.store.tables.emergency import emergency
 from gateway.store.tables.erasure import erasure, legal_hold
 from gateway.store.tables.exchange import attempt, breaker, delivery, inbox, lane
 from gateway.store.tables.ledger import (
@@ -66,6 +67,7 @@ __all__ = [
     "decision",
     "delivery",
     "directive",
+    "emergency",
     "erasure",
     "guardian_link",
     "idempotency",

@@ -5,7 +5,7 @@ import json
 import pytest
 from fastapi.routing import APIRoute
 
-from gateway.api import asks, changes, children, health, plans, recalls, referrals
+from gateway.api import asks, changes, children, emergencies, health, plans, recalls, referrals
 from gateway.api.document import openapi
 from gateway.exchange.disclosure import ReleaseRequest
 from gateway.settings import Settings
@@ -15,7 +15,7 @@ from tests.paths import ROOT
 OPEN = {"/health", "/v1/openapi.json"}
 ROUTES = [
     r
-    for module in (plans, referrals, recalls, asks, children, changes, health)
+    for module in (plans, referrals, recalls, asks, children, emergencies, changes, health)
     for r in module.routes.routes
     if isinstance(r, APIRoute)
 ]
