@@ -1,5 +1,6 @@
 """A directive as a FHIR R4 Consent: IHE PCF's form, nothing wider than what was signed."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from consent.guardian import GuardianKind
 from consent.vocabulary import Effect, Purpose
 from mappings.fhir.structure import check_structure
 from mappings.record.category import Category
+from tests.paths import corpus
 
 HUB = Hub("https://hub.example/id", "the hub")
 SIGNED = Permission(
@@ -96,3 +98,16 @@ def test_a_young_person_who_signed_is_the_patient_and_any_other_signer_is_not():
 def test_a_collection_of_them_has_r4s_shape(count):
     many = [made(number=f"PH-7KQ4-M{n}") for n in range(count)]
     assert check_structure(bundle(many, hub=HUB, at=SIGNED.recorded_at)) == ()
+
+
+@pytest.mark.corpus
+def test_nothing_stands_in_a_consent_that_pcfs_own_examples_do_not_have_there():
+    """Beside them the identifier, and the source as an attachment where the examples refer to a document."""
+    examples = [json.loads(one.read_text()) for one in corpus("health", "ihe-pcf").glob("Consent-*.json")]
+    assert len(examples) == 23
+    roots = [one["provision"] for one in examples if "provision" in one]
+    provisions = [*roots, *(inner for one in roots for inner in one.get("provision", ()))]
+    ours = made()
+    assert ours.keys() - {"identifier", "sourceAttachment"} <= {name for one in examples for name in one}
+    assert ours["provision"].keys() <= {name for one in provisions for name in one}
+    assert ours["meta"]["profile"][0] in {url for one in examples for url in one["meta"]["profile"]}
