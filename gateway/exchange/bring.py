@@ -4,10 +4,12 @@ A rehearsal reads and maps everything and keeps nothing, so it can say what woul
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from adapters.port import Operation, SourceDocument, Watermark
+from gateway.exchange.ahead import read_ahead
 from gateway.exchange.community_file import AdapterKind
 from gateway.exchange.connect import Misconfigured, pull, sheet_documents
 from gateway.exchange.context import Hub
@@ -47,9 +49,9 @@ def bring(hub: Hub, connection: str, path: Path | None, *, may_shrink: bool, wat
     with turn(hub.db, f"poll {connection}") as mine:
         if not mine:
             return Busy()
-        told = _watched(_file(hub, row, path), watch)
         asked_for = row.adapter is AdapterKind.WORKLIST_FOLDER  # it answers what we sent
-        return take_in(hub, connection, told, asked_for=asked_for, may_shrink=may_shrink)
+        with closing(read_ahead(_file(hub, row, path))) as told:
+            return take_in(hub, connection, _watched(told, watch), asked_for=asked_for, may_shrink=may_shrink)
 
 
 def _untouched(tally: Tally) -> bool:

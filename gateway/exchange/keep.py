@@ -232,7 +232,7 @@ def sealed_document(
     kept: Kept,
 ) -> Document:
     """A received record, sealed byte for byte as it was kept."""
-    document_id = work.hub.ids()
+    document_id, digest = work.hub.ids(), key.digest(material)
     return Document(
         document_id,
         identity or key.child_id,
@@ -241,8 +241,8 @@ def sealed_document(
         item.resource,
         item.record_key,
         item.version,
-        key.digest(material),
-        key.digest(original),
+        digest,
+        digest if original == material else key.digest(original),
         kept.cuts,
         key.seal(kept.raw, row=document_id, kind="document"),
         work.at,

@@ -30,6 +30,7 @@ _CODE = re.compile(
 )
 """Matched against values of fields that hold codes or systems. The last is the OID of US social security numbers."""
 
+_NUMBER_LENGTH = len("000-00-0000")
 _CODE_FIELDS = ("descriptor", "system", "type", "code", "use", "kind", "identificationdocument")
 
 _NUMBER = re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
@@ -94,6 +95,8 @@ def _never_code(value: str) -> bool:
 def _value(value: Any, count: list[int], depth: int) -> Any:
     """The value without what is never kept: itself where there is nothing of it, as in most of what comes."""
     if isinstance(value, str):
+        if len(value) < _NUMBER_LENGTH:
+            return value
         kept, found = _NUMBER.subn("", value)
         count[0] += found
         return kept if found else value
@@ -118,7 +121,11 @@ def _object(value: Mapping[str, Any], count: list[int], depth: int) -> Any:
     changed: dict[str, Any] = {}
     for name, member in value.items():
         says = _NAMES[name]
-        if says == _NOTHING and member.__class__ is str and "-" not in member:
+        if (
+            says == _NOTHING
+            and member.__class__ is str
+            and (len(member) < _NUMBER_LENGTH or "-" not in member)
+        ):
             continue  # nearly all there is
         if says == _NEVER:
             count[0] += 1

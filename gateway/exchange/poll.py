@@ -4,6 +4,7 @@ they go.
 A poll that fails part of the way keeps what was taken in and starts from the same mark the next time.
 """
 
+from contextlib import closing
 from hashlib import sha256
 
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from adapters.fhir.status import TaskSource
 from adapters.oauth import BearerClient
 from adapters.port import Failure, SourceDocument, Watermark
 from gateway.exchange import asked, returns
+from gateway.exchange.ahead import read_ahead
 from gateway.exchange.community_file import AdapterKind
 from gateway.exchange.connect import http_client, option, pull, tokens
 from gateway.exchange.context import Hub
@@ -41,7 +43,8 @@ def poll(hub: Hub, connection: str, *, may_shrink: bool = False) -> Tally:
             return returns.pick_up(hub, row, take_in)
         with hub.db.transaction() as conn:
             since = _since(hub, conn, row)
-        tally = take_in(hub, connection, pull(hub, row, since), may_shrink=may_shrink)
+        with closing(read_ahead(pull(hub, row, since))) as told:
+            tally = take_in(hub, connection, told, may_shrink=may_shrink)
         if row.adapter is AdapterKind.FHIR:
             _ask_about_referrals(hub, row, tally)
         return tally

@@ -38,9 +38,10 @@ class Output(NamedTuple):
     def draft(self) -> Draft:
         """The draft intake stores. The value is not checked against its model here: `record.assertion.check_value` does.
 
-        Raises ValidationError only for an outbound output or a kind the record does not have, which is a bug of the
-        caller.
+        Raises ValueError only for an outbound output or a kind the record does not have, which is a bug of the caller.
         """
+        if self.category is None:
+            raise ValueError(f"{self.rule} makes no fact of a child")
         return Draft(
             kind=Kind(self.kind),
             category=self.category,

@@ -6,7 +6,7 @@ leads to is an issue that names the table, never a change.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mappings.engine.compiled import CompiledMap
@@ -59,4 +59,4 @@ def task_event(
         issues.append(
             Issue(severity=Severity.INFORMATION, code=IssueCode.NO_HOME, path="Task.status", text=text)
         )
-    return TaskEvent(made.model_copy(update={"value": value}) if way else None, way, tuple(issues))
+    return TaskEvent(replace(made, value=value) if way else None, way, tuple(issues))

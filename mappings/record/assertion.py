@@ -4,6 +4,7 @@ Assertions are immutable; a correction is a new one that supersedes (domain.md Â
 view over them.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -65,7 +66,8 @@ class SourceRef(Record):
     version: str | None = None
 
 
-class Draft(Record):
+@dataclass(frozen=True, slots=True)
+class Draft:
     """What an inbound map yields: a fact not yet tied to a child, an organisation or a moment.
 
     `key` tells two facts of one kind in one source record apart and is stable between pulls.
