@@ -1,6 +1,7 @@
 """The second half of the story: what reaches whom, how referrals end, a stop in time, who saw what, and the log."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from adapters.sandbox import city as town
@@ -8,7 +9,7 @@ from consent.entry import EntryKind
 from gateway.cli.demo.play import Play
 from gateway.cli.demo.stage import CLINIC, MENTORS, NAMES, PROGRAMME
 from gateway.cli.demo.teller import wait_for
-from gateway.exchange import accounting, permission
+from gateway.exchange import accounting, permission, recall_sending
 from gateway.exchange.accounting import Accounting
 from gateway.exchange.audit import verify_ledger
 from gateway.exchange.permission import Changed
@@ -161,14 +162,26 @@ def stopped(play: Play) -> None:
     )
     play.tell.must(isinstance(done, Changed), "the stop is recorded")
     play.tell.say("Maribel's mother stops the programme. The folder comes back a moment later.")
-    before = len(list(away.glob("*.csv")))
+    before = len(_plan_sheets(away))
     away.rename(out)
     _try_now(play, PROGRAMME, "maribel")
     state, reason = play.settled("maribel", PROGRAMME, "plan")
     play.tell.must(state == "withheld", f"the waiting delivery is withheld ({state})")
-    play.tell.must(len(list(out.glob("*.csv"))) == before, "no new sheet appeared")
-    play.tell.say("The delivery is withheld; no sheet appears.")
+    recalled, _ = play.settled("maribel", PROGRAMME, "recall")
+    play.tell.must(recalled == "delivered", f"the recall reaches the programme ({recalled})")
+    play.tell.must(len(_plan_sheets(out)) == before, "no new sheet of the plan appeared")
+    play.tell.say("The delivery is withheld; no sheet of the plan appears.")
     play.tell.why(f"consent is decided again right before each send, and by then {reason_text(reason or '')}")
+    play.tell.say("What appears is one line that asks the programme to take back what it has.")
+
+
+def _plan_sheets(folder: Path) -> list[Path]:
+    """The sheets in the folder that are no recall."""
+    return [
+        sheet
+        for sheet in folder.glob("*.csv")
+        if not sheet.read_text(encoding="utf-8-sig").startswith(recall_sending.SHEET[0])
+    ]
 
 
 def _try_now(play: Play, recipient: str, key: str) -> None:
