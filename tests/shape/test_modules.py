@@ -71,3 +71,17 @@ def test_nothing_is_asynchronous():
 def test_no_task_is_left_in_a_comment():
     left = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "NotImplemented" + "Error")
     assert not [f"{_name(path)}: {word}" for path in MODULES for word in left if word in path.read_text()]
+
+
+def test_what_sockets_accept_is_made_where_a_release_or_a_recall_is_committed_and_nowhere_else():
+    """ARCHITECTURE §6. A recall says that a permission ended and shows nothing of the record."""
+    makers = {
+        _name(path)
+        for path in MODULES
+        if not _name(path).startswith(("tests/", "benchmarks/"))
+        and any(
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Sealed"
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+    }
+    assert makers == {"gateway/exchange/release.py", "gateway/exchange/recall_sending.py"}
