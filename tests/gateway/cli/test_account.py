@@ -3,8 +3,9 @@
 import json
 import stat
 
+from consent.accounting import Account
 from gateway.cli.exits import Exit
-from gateway.exchange.statement import COLUMNS, Account
+from gateway.exchange.statement import COLUMNS
 from mappings.record.category import Category
 
 
