@@ -273,9 +273,10 @@ def interpreter_for(hub: Hub, found: Ask) -> str | None:
     """The language the family needs an interpreter for, as the asker said; None where it said none."""
     with hub.db.transaction() as conn:
         body = asks.body_of(conn, found.ask_id)
-    if body is None:
+    key = hub.keys.get_many((found.child_id,)).get(found.child_id)
+    if body is None or key is None:  # the child's record was erased
         return None
-    return hub.keys.get(found.child_id).open(body, row=found.ask_id, kind=_KIND).decode() or None
+    return key.open(body, row=found.ask_id, kind=_KIND).decode() or None
 
 
 def remind(hub: Hub) -> int:

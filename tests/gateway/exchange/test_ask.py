@@ -3,7 +3,7 @@
 import threading
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -48,6 +48,13 @@ def new(family: Family, agency: str, *topics: Category, **changes) -> NewAsk:
 
 def later(hub, days: float):
     return replace(hub, clock=lambda: now() + timedelta(days=days))
+
+
+def shown(hub, asker: str, ask_id: UUID) -> AskState:
+    """Where the ask stands to its asker."""
+    found = ask.shown_to(hub, asker, ask_id)
+    assert found is not None
+    return found[1]
 
 
 def told(hub, family):
@@ -114,7 +121,7 @@ def test_two_asks_at_once_are_one(hub, family, clinic):
 def test_a_yes_to_any_topic_answers_and_frees_the_place(hub, family, clinic):
     made = ask.make(hub, new(family, clinic, Category.HEALTH, Category.SCHOOL))
     family.permits(clinic, Category.SCHOOL, Category.IDENTITY)
-    assert ask.shown_to(hub, clinic, made.ask.ask_id)[1] is AskState.ANSWERED
+    assert shown(hub, clinic, made.ask.ask_id) is AskState.ANSWERED
     assert isinstance(ask.make(hub, new(family, clinic)), Asked)
 
 
@@ -137,7 +144,7 @@ def test_a_no_and_silence_are_one_to_the_asker(hub, clinic, way):
     with hub.db.transaction() as conn:
         assert asks.find_ask(conn, refused.ask_id).answer is Effect.DENY
     for days in (0, 29, 31):
-        seen = [ask.shown_to(later(hub, days), clinic, one.ask_id)[1] for one in (quiet, refused)]
+        seen = [shown(later(hub, days), clinic, one.ask_id) for one in (quiet, refused)]
         assert seen[0] is seen[1]
     assert [ask.make(hub, new(one, clinic)) for one in (silent, refusing)] == [NotAsked.OPEN] * 2
     with hub.db.transaction() as conn:
@@ -208,6 +215,7 @@ def refer_to(hub, family, school, clinic, domain):
     assert isinstance(done, refer.Submitted)
     with hub.db.transaction() as conn:
         row = refer.mark_withheld(conn, done.referral_id, now())
+        assert row is not None
         ask.ask_for_referral(hub, conn, row, Purpose.CARE_COORDINATION, now())
         return asks.of_child(conn, family.child)
 
