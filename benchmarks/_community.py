@@ -16,7 +16,7 @@ from adapters.oneroster.csv import read as read_package
 from adapters.sandbox.city import City, oneroster_zip
 from consent.directive import AuthEvidence, AuthMethod, Directive, Notice, State
 from consent.guardian import Authority, GuardianKind, GuardianLink
-from consent.vocabulary import Effect, Purpose
+from consent.vocabulary import STATEMENTS, Effect, Purpose
 from gateway.exchange.connect import package_documents
 from gateway.exchange.context import Hub
 from gateway.exchange.intake import take_in
@@ -179,7 +179,9 @@ def _permit(hub: Hub, child: UUID) -> None:
         valid_from=signed,
         valid_until=now + timedelta(days=200),
         regimes=frozenset(Regime),
-        notice=Notice(notice_id="ask", version="1", locale="en", sha256=sha256(b"notice").hexdigest()),
+        notice=Notice(
+            notice_id="ask", version="1", locale="en", sha256=sha256(b"notice").hexdigest(), states=STATEMENTS
+        ),
         signer_link=link.guardian_link_id,
         capacity=GuardianKind.PARENT,
         auth_evidence=AuthEvidence(method=AuthMethod.PAPER, at=signed, reference="form 7"),

@@ -10,17 +10,16 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from consent.agreement import uncovered
-from consent.directive import Element
 from consent.emergency import LONGEST as LONGEST_EMERGENCY
 from consent.emergency import emergency_refusal, opened_regimes
-from consent.guardian import Standing, next_date_boundary, standing
+from consent.guardian import Standing, guardian_reads, next_date_boundary, opens_at, standing
 from consent.law import Duty, LeapDay
 from consent.permission import UNSIGNED, Considered, Frame, Scope
 from consent.request import DecisionRequest, ExceptionEvidence, Snapshot
-from consent.vocabulary import COVERS, PARTS, Basis, Obligation, Outcome, Purpose, Reason
+from consent.vocabulary import COVERS, PARTS, Basis, Element, Obligation, Outcome, Purpose, Reason
 from mappings.record.base import Period
 from mappings.record.category import Category
-from mappings.record.kind import Part
+from mappings.record.kind import Kind, Part
 from mappings.record.regime import Regime
 
 __all__ = [
@@ -59,7 +58,10 @@ class CategoryDecision:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to one request, good on [at, expires) while the three counters stand."""
+    """The answer to one request, good on [at, expires) while the three counters stand.
+
+    `left_out` are kinds of fact that go to this reader in no topic.
+    """
 
     decision_id: UUID
     child_id: UUID
@@ -76,6 +78,7 @@ class Decision:
     child_epoch: int
     agreement_epoch: int
     rules_version: bytes
+    left_out: frozenset[Kind] = frozenset()
 
     @property
     def categories(self) -> frozenset[Category]:
@@ -149,7 +152,16 @@ def decide(request: DecisionRequest, snapshot: Snapshot, at: datetime) -> Decisi
         child_epoch=snapshot.child_epoch,
         agreement_epoch=snapshot.agreement_epoch,
         rules_version=snapshot.law.version,
+        left_out=_left_out(frame),
     )
+
+
+def _left_out(frame: Frame) -> frozenset[Kind]:
+    """What a parent without custody does not get to see under the place's procedure: where the other one lives."""
+    rule, wanted = frame.law.non_custodial, frame.request.guardian_link_id
+    link = frame.links.get(wanted) if wanted is not None else None
+    apart = frame.request.basis is Basis.FAMILY and link is not None and not link.custodial
+    return rule.leaves_out if apart and rule is not None else frozenset()
 
 
 def _evidence(request: DecisionRequest) -> tuple[UUID, ...]:
@@ -228,8 +240,7 @@ def _by_family(frame: Frame, category: Category) -> CategoryDecision:
     if not found.may_sign:
         lapsed = Reason.SIGNATURES_MISSING if found in UNSIGNED else Reason.AUTHORITY_LAPSED
         return CategoryDecision(category, Outcome.DENY, lapsed, standing=found)
-    rule = frame.law.signature.get(category)
-    if found is Standing.GUARDIAN and (rule is None or not rule.guardian_reads):
+    if found is Standing.GUARDIAN and not guardian_reads(category, snapshot.child, frame.law, frame.at):
         return CategoryDecision(category, Outcome.DENY, Reason.CATEGORY, standing=found)
     return CategoryDecision(category, Outcome.PERMIT, Reason.FAMILY_READ, standing=found)
 
@@ -330,10 +341,11 @@ def _expires(frame: Frame) -> datetime:
         leap_day=frame.law.majority.leap_day if frame.law.majority else LeapDay.MARCH_1,
         at=at,
     )
+    opening = (opens_at(link, snapshot.child, frame.law) for link in snapshot.links)
     stated = frame.request.emergency
     over = None if stated is None else stated.stated_at + LONGEST_EMERGENCY
     turning = [
-        instant for instant in (*_edges(snapshot), boundary, over) if instant is not None and instant > at
+        found for found in (*_edges(snapshot), *opening, boundary, over) if found is not None and found > at
     ]
     return min([at + LONGEST, *turning])
 

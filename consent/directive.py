@@ -5,14 +5,16 @@ Vocabulary with one of our own for a dispute. Empty scope means nothing, never e
 """
 
 import re
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from consent.guardian import GuardianKind
-from consent.vocabulary import COVERS, Effect, Purpose
+from consent.statute import Form
+from consent.vocabulary import COVERS, STATEMENTS, Effect, Element, Purpose
 from mappings.record.base import Period
 from mappings.record.category import EXTRA_PRIVATE, Category
 from mappings.record.regime import Regime
@@ -67,7 +69,10 @@ class AuthEvidence(BaseModel):
 
 
 class Notice(BaseModel):
-    """The exact text the signer saw: its id, version, language and SHA-256 (34 CFR 99.30(d)(2), 300.9)."""
+    """The exact text the signer saw: its id, version, language and SHA-256 (34 CFR 99.30(d)(2), 300.9).
+
+    `states` are the sentences a law asks for that the text makes, as found by whoever took it in.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -75,18 +80,30 @@ class Notice(BaseModel):
     version: str = Field(min_length=1)
     locale: str = Field(min_length=2)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    states: frozenset[Element] = frozenset()
+
+    @field_validator("states")
+    @classmethod
+    def _are_sentences(cls, found: frozenset[Element]) -> frozenset[Element]:
+        if not found <= STATEMENTS:
+            msg = "a text states sentences; the other elements show in the directive itself"
+            raise ValueError(msg)
+        return found
 
 
-class Element(StrEnum):
-    """What a permit must have to permit anything (34 CFR 99.30(b), 45 CFR 164.508(c)(1))."""
-
-    CATEGORIES = "categories"
-    PURPOSES = "purposes"
-    DISCLOSERS = "disclosers"
-    REGIMES = "regimes"
-    NOTICE = "notice"
-    SIGNATURE = "signature"
-    EXPIRY = "expiry"
+FLOOR: frozenset[Element] = frozenset(
+    {
+        Element.CATEGORIES,
+        Element.PURPOSES,
+        Element.RECIPIENT,
+        Element.DISCLOSERS,
+        Element.REGIMES,
+        Element.NOTICE,
+        Element.SIGNATURE,
+        Element.EXPIRY,
+    }
+)
+"""What the hub asks of every permit, whatever the law: without one of these it is no sentence a parent could have read."""
 
 
 class Directive(BaseModel):
@@ -139,20 +156,39 @@ class Directive(BaseModel):
             raise ValueError(msg)
         return self
 
-    def defects(self) -> tuple[Element, ...]:
-        """The elements a permit lacks; any one makes it permit nothing (45 CFR 164.508(b)(2)). A stop lacks none."""
+    def defects(self, forms: Iterable[Form] = ()) -> tuple[Element, ...]:
+        """The elements a permit lacks of what the hub and these laws ask, in the order of `Element`; any one makes it permit
+        nothing (45 CFR 164.508(b)(2), 42 CFR 2.31(c)). A stop lacks none.
+        """
         if self.effect is Effect.DENY:
             return ()
-        present = {
-            Element.CATEGORIES: bool(self.categories),
-            Element.PURPOSES: bool(self.purposes),
-            Element.DISCLOSERS: self.disclosers is None or bool(self.disclosers),
-            Element.REGIMES: bool(self.regimes),
-            Element.NOTICE: self.notice is not None,
-            Element.SIGNATURE: self.auth_evidence is not None,
-            Element.EXPIRY: self.valid_until is not None or self.ends_on_event is not None,
+        present = self._present()
+        lacking = FLOOR - present
+        for form in forms:
+            lacking |= form.elements - present
+            if form.longest is not None and not self._within(form.longest):
+                lacking |= {Element.TERM}
+        return tuple(element for element in Element if element in lacking) if lacking else ()
+
+    def _present(self) -> set[Element]:
+        """The elements it has; the sentences of its text are those its notice is recorded to make."""
+        there = {
+            Element.CATEGORIES: self.categories,
+            Element.PURPOSES: self.purposes,
+            Element.RECIPIENT: self.recipient,
+            Element.DISCLOSERS: self.disclosers is None or self.disclosers,
+            Element.REGIMES: self.regimes,
+            Element.NOTICE: self.notice,
+            Element.SIGNATURE: self.auth_evidence,
+            Element.EXPIRY: self.valid_until or self.ends_on_event,
+            Element.TERM: self.valid_until,
         }
-        return tuple(element for element, there in present.items() if not there)
+        found = {element for element, value in there.items() if value}
+        return found | self.notice.states if self.notice is not None else found
+
+    def _within(self, longest: timedelta) -> bool:
+        """Whether it ends on a day, no later than so long after it began."""
+        return self.valid_until is not None and self.valid_until - self.valid_from <= longest
 
     def started(self, at: datetime) -> bool:
         """Whether its time has come."""

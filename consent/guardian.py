@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from consent.law import DEFAULT, LawInForce, LeapDay, WhoSigns
+from consent.statute import Signature
 from mappings.record.category import Category
 
 
@@ -40,6 +41,8 @@ class GuardianLink(BaseModel):
 
     `verified_at` is the first verification and stays: what was signed before it is worth nothing. Authority that ends is
     written as `valid_until`, so that what the person stopped stays stopped; `Authority.NONE` says there never was any.
+    `custodial` False is a parent whom a court order leaves without physical custody; `asked_at` is when such a parent asked for
+    the record in writing, from which some places make them wait.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +57,8 @@ class GuardianLink(BaseModel):
     verified_at: AwareDatetime | None = None
     evidence_id: UUID | None = None
     restricted: frozenset[Category] = frozenset()  # topics the evidence excludes
+    custodial: bool = True
+    asked_at: AwareDatetime | None = None
 
     def verified(self, at: datetime) -> bool:
         """Whether the verification step had confirmed the person's authority by `at`."""
@@ -111,12 +116,16 @@ class Restraint(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ChildFacts:
-    """What authority is computed from. `zone` is the jurisdiction's time zone: a birthday begins at its midnight."""
+    """What authority is computed from. `zone` is the jurisdiction's time zone: a birthday begins at its midnight.
+
+    `entered` are grades with the day the child entered each; where none is known only age counts.
+    """
 
     child_id: UUID
     birth_date: date | None
     zone: tzinfo
     jurisdiction: str = DEFAULT
+    entered: tuple[tuple[int, date], ...] = ()
 
 
 class Standing(StrEnum):
@@ -133,6 +142,9 @@ class Standing(StrEnum):
     RESTRICTED = "restricted"
     COURT_ORDER = "court-order"
     SAFETY_HOLD = "safety-hold"
+    NOT_YET_OPEN = (
+        "not-yet-open"  # a parent without custody who has not asked in writing, or not long enough ago
+    )
     AGE_UNKNOWN = "age-unknown"
     CHILD_OF_AGE = "child-of-age"  # rights passed to the young person
     UNDER_AGE = "under-age"
@@ -214,15 +226,62 @@ def _by_age(
     if adult is None or law.majority is None:
         return Standing.AGE_UNKNOWN
     if link.kind is not GuardianKind.SELF:
-        return Standing.CHILD_OF_AGE if adult else Standing.GUARDIAN
+        if adult:
+            return Standing.CHILD_OF_AGE
+        return Standing.GUARDIAN if _is_open(link, child, category, at, law) else Standing.NOT_YET_OPEN
     if adult:
         return Standing.ADULT
     if rule is None:
         return Standing.NO_RULE
-    if rule.who_signs is WhoSigns.GUARDIAN or rule.minor_from_age is None:
-        return Standing.UNDER_AGE
-    old_enough = age_reached(child, rule.minor_from_age, law.majority.leap_day, at)
-    return Standing.MINOR if old_enough else Standing.UNDER_AGE
+    return Standing.MINOR if _old_enough(rule, child, law, at) else Standing.UNDER_AGE
+
+
+def _old_enough(rule: Signature, child: ChildFacts, law: LawInForce, at: datetime) -> bool:
+    """Whether the minor has come to the age or the grade from which the law lets them sign; whichever is first."""
+    if rule.minor_from_age is None or law.majority is None:
+        return False
+    if age_reached(child, rule.minor_from_age, law.majority.leap_day, at):
+        return True
+    least = rule.minor_from_grade
+    return least is not None and any(
+        grade >= least and midnight(day, child.zone) <= at for grade, day in child.entered
+    )
+
+
+def opens_at(link: GuardianLink, child: ChildFacts, law: LawInForce) -> datetime | None:
+    """The instant a parent without custody comes to the record under the place's procedure; None where none is known."""
+    if law.non_custodial is None or link.asked_at is None:
+        return None
+    asked = link.asked_at.astimezone(child.zone).date()
+    return midnight(asked + timedelta(days=law.non_custodial.wait_days + 1), child.zone)
+
+
+def _is_open(
+    link: GuardianLink, child: ChildFacts, category: Category, at: datetime, law: LawInForce
+) -> bool:
+    """Whether no procedure for parents without custody keeps this one from the topic now."""
+    if link.custodial or law.non_custodial is None or category not in law.non_custodial.topics:
+        return True
+    opens = opens_at(link, child, law)
+    return opens is not None and opens <= at
+
+
+def who_signs(category: Category, child: ChildFacts, law: LawInForce, at: datetime) -> WhoSigns | None:
+    """Whose signature the topic needs of this minor now; None where the law names nobody."""
+    rule = law.signature.get(category)
+    if rule is None or rule.minor_from_age is None or _old_enough(rule, child, law, at):
+        return None if rule is None else rule.who_signs
+    # too young for the row's own answer: a guardian where the row says so, and what either may do a guardian may
+    return WhoSigns.GUARDIAN if rule.who_signs is WhoSigns.EITHER else rule.younger
+
+
+def guardian_reads(category: Category, child: ChildFacts, law: LawInForce, at: datetime) -> bool:
+    """Whether a guardian reads the topic on the family's page; of a child too young to sign, who signs also reads."""
+    rule = law.signature.get(category)
+    if rule is None:
+        return False
+    young = rule.minor_from_age is not None and not _old_enough(rule, child, law, at)
+    return rule.guardian_reads or (young and rule.younger is WhoSigns.GUARDIAN)
 
 
 def may_sign(
@@ -239,28 +298,27 @@ def may_sign(
     return bool(standings) and all(found.may_sign for found in standings)
 
 
-def signatures_suffice(standings: Iterable[Standing], category: Category, law: LawInForce) -> bool:
-    """Whether these signatures together are those the law asks for; an adult's own always suffices."""
+def signatures_suffice(standings: Iterable[Standing], needed: WhoSigns | None) -> bool:
+    """Whether these signatures together are those the law asks for (`who_signs`); an adult's own always suffices."""
     signed = frozenset(standings)
     if Standing.ADULT in signed:
         return True
-    rule = law.signature.get(category)
-    if rule is None:
-        return False
-    needed = {
+    enough = {
+        None: False,
         WhoSigns.GUARDIAN: Standing.GUARDIAN in signed,
         WhoSigns.MINOR: Standing.MINOR in signed,
         WhoSigns.EITHER: bool(signed & {Standing.GUARDIAN, Standing.MINOR}),
         WhoSigns.BOTH: signed >= {Standing.GUARDIAN, Standing.MINOR},
     }
-    return needed[rule.who_signs]
+    return enough[needed]
 
 
 def next_date_boundary(
     child: ChildFacts, law_changes_on: bool, leap_day: LeapDay, at: datetime
 ) -> datetime | None:
-    """The child's next local midnight if it is a birthday or the law changes then, else None."""
+    """The child's next local midnight if it is a birthday, a grade begins or the law changes then, else None."""
     tomorrow = at.astimezone(child.zone).date() + timedelta(days=1)
     born = child.birth_date
     turns = born is not None and tomorrow == birthday(born, max(tomorrow.year - born.year, 0), leap_day)
-    return midnight(tomorrow, child.zone) if turns or law_changes_on else None
+    moves = any(day == tomorrow for _, day in child.entered)
+    return midnight(tomorrow, child.zone) if turns or moves or law_changes_on else None

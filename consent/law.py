@@ -1,159 +1,101 @@
 """Law as data: effective-dated rows, each with its section and how well it was checked, loaded strictly.
 
-The rows stand in `rules/*.toml`; whoever runs the hub reads the files and passes their bytes. The engine names no state: a
-row says which jurisdiction it is for, a row of `default` holds where a jurisdiction has none of its own. The version of a law is the
-SHA-256 of the loaded bytes, and stands in every decision.
+The rows stand in `rules/*.toml`; whoever runs the hub reads the files and passes their bytes. The engine names no state: what
+holds where and when is worked out from the rows once, at loading. The version of a law is the SHA-256 of the loaded bytes,
+and stands in every decision.
 """
 
 import tomllib
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from enum import StrEnum
+from datetime import date, timedelta
 from hashlib import sha256
 from itertools import combinations
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from consent.vocabulary import Obligation
+from consent.statute import (
+    CARRIED,
+    DEFAULT,
+    Duty,
+    Evidence,
+    Form,
+    LeapDay,
+    Majority,
+    NonCustodial,
+    NoticeRule,
+    RegimeRule,
+    Requirement,
+    Row,
+    Signature,
+    Slug,
+    WhoSigns,
+)
 from mappings.record.category import Category
 from mappings.record.issue import Issue, IssueCode, Severity
 from mappings.record.regime import Regime
 
-DEFAULT = "default"
-"""The jurisdiction whose rows hold where a child's own has none."""
+__all__ = [
+    "DEFAULT",
+    "HUB_LOCALE",
+    "Duty",
+    "Evidence",
+    "Law",
+    "LawInForce",
+    "LeapDay",
+    "Slug",
+    "WhoSigns",
+    "load_law",
+]
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
-
-
-class Evidence(StrEnum):
-    """How well the text behind a row was read."""
-
-    VERBATIM = "verbatim"
-    SECONDARY = "secondary"
-    NEEDS_COUNSEL = "needs-counsel"
-
-
-class LeapDay(StrEnum):
-    """On which day of a common year someone born on 29 February comes of age."""
-
-    FEBRUARY_28 = "feb-28"
-    MARCH_1 = "mar-1"
-
-
-class WhoSigns(StrEnum):
-    """Whose signature a category needs while the child is a minor."""
-
-    GUARDIAN = "guardian"
-    MINOR = "minor"
-    EITHER = "either"
-    BOTH = "both"
-
-
-class Row(BaseModel):
-    """What every row of law carries. In force on days [effective_from, effective_until)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
-
-    id: Slug
-    jurisdiction: Slug = DEFAULT
-    section: str = Field(min_length=1)
-    evidence: Evidence
-    effective_from: date
-    effective_until: date | None = None
-
-    @model_validator(mode="after")
-    def _until_after_from(self) -> "Row":
-        if self.effective_until is not None and self.effective_until <= self.effective_from:
-            msg = "effective_until must lie after effective_from"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def subject(self) -> str:
-        """What the row is about; two rows of one kind, jurisdiction and subject may not be in force at once."""
-        return ""
-
-    def holds(self, day: date) -> bool:
-        """Whether the row is in force on `day`."""
-        return self.effective_from <= day and (self.effective_until is None or day < self.effective_until)
-
-    def overlaps(self, other: "Row") -> bool:
-        """Whether some day sees both in force."""
-        return self.holds(other.effective_from) or other.holds(self.effective_from)
-
-
-class Majority(Row):
-    """The age at which the child's own word replaces the guardian's."""
-
-    age: int = Field(ge=1, le=30)
-    leap_day: LeapDay
-
-
-class Signature(Row):
-    """Who signs for a category, from which age a minor may, and whether a guardian reads it on the family's page."""
-
-    category: Category
-    who_signs: WhoSigns
-    minor_from_age: int | None = Field(default=None, ge=0, le=30)
-    guardian_reads: bool
-
-    @property
-    def subject(self) -> str:
-        """The topic."""
-        return self.category
-
-    @model_validator(mode="after")
-    def _minor_age_where_a_minor_signs(self) -> "Signature":
-        if (self.who_signs is WhoSigns.GUARDIAN) != (self.minor_from_age is None):
-            msg = "minor_from_age stands exactly where a minor may sign"
-            raise ValueError(msg)
-        return self
-
-
-class Duty(BaseModel):
-    """One obligation with its argument: a notice's id, a path, an instant."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    obligation: Obligation
-    detail: str = ""
-
-
-class RegimeRule(Row):
-    """That facts of this regime may leave on a family's consent, and what must go with them."""
-
-    regime: Regime
-    duties: tuple[Duty, ...] = ()
-
-    @property
-    def subject(self) -> str:
-        """The regime."""
-        return self.regime
+HUB_LOCALE = "en"
+"""The language every notice that is owed must exist in."""
 
 
 class _File(BaseModel):
-    """One file of rows: tables `majority`, `signature`, `regime`, nothing else."""
+    """One file of rows: these tables, nothing else."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     majority: tuple[Majority, ...] = ()
     signature: tuple[Signature, ...] = ()
+    non_custodial: tuple[NonCustodial, ...] = ()
     regime: tuple[RegimeRule, ...] = ()
+    requirement: tuple[Requirement, ...] = ()
+    notice: tuple[NoticeRule, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        return (*self.majority, *self.signature, *self.regime)
+        return tuple(row for name in type(self).model_fields for row in getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)
 class LawInForce:
-    """The rows of one jurisdiction on one day. A category or regime without a row is one nobody may open."""
+    """The rows of one jurisdiction on one day. A category or regime without a row is one nobody may open.
+
+    `form` is what a consent must have for facts of a regime; `notice` are the texts by name and language. `rows` are all of them.
+    """
 
     majority: Majority | None
     signature: Mapping[Category, Signature]
     regime: Mapping[Regime, RegimeRule]
+    form: Mapping[Regime, Form] = field(default_factory=dict)
+    notice: Mapping[tuple[str, str], NoticeRule] = field(default_factory=dict)
+    non_custodial: NonCustodial | None = None
+    rows: tuple[Row, ...] = ()
+
+    def forms(self, regimes: Iterable[Regime]) -> Iterator[Form]:
+        """What consent must have, for each of these regimes that has a row about it."""
+        return (self.form[regime] for regime in regimes if regime in self.form)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What holds in one jurisdiction: `laws[n]` from `starts[n]` until the next start."""
+
+    starts: tuple[date, ...]
+    laws: tuple[LawInForce, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +104,29 @@ class Law:
 
     version: bytes
     rows: tuple[Row, ...]
-    _spans: Mapping[str, tuple[tuple[date, LawInForce], ...]] = field(repr=False, compare=False)
+    _spans: Mapping[str, _Span] = field(repr=False, compare=False)
 
     def in_force(self, jurisdiction: str, day: date) -> LawInForce:
         """The rows that hold there on that day; an unlisted jurisdiction has the default rows."""
-        spans = self._spans.get(jurisdiction) or self._spans[DEFAULT]
-        found = spans[0][1]
-        for start, law in spans:
-            if start > day:
-                break
-            found = law
-        return found
+        span = self._spans.get(jurisdiction) or self._spans[DEFAULT]
+        return span.laws[bisect_right(span.starts, day) - 1]
 
     def changes_on(self, jurisdiction: str, day: date) -> bool:
         """Whether another set of rows begins to hold on that day."""
-        spans = self._spans.get(jurisdiction) or self._spans[DEFAULT]
-        return any(start == day for start, _ in spans)
+        span = self._spans.get(jurisdiction) or self._spans[DEFAULT]
+        return day in span.starts
+
+    def rows_of(self, jurisdiction: str, day: date | None = None) -> tuple[Row, ...]:
+        """The rows that hold there on that day, or on any; a default row only while no row of the place's own replaces it."""
+        span = self._spans.get(jurisdiction) or self._spans[DEFAULT]
+        laws = span.laws if day is None else (self.in_force(jurisdiction, day),)
+        held = {row.id for law in laws for row in law.rows}
+        return tuple(row for row in self.rows if row.id in held)
+
+    @property
+    def jurisdictions(self) -> tuple[str, ...]:
+        """The jurisdictions that have rows of their own, the default first."""
+        return (DEFAULT, *sorted(self._spans.keys() - {DEFAULT}))
 
 
 def load_law(files: Mapping[str, bytes]) -> Law | tuple[Issue, ...]:
@@ -195,7 +144,9 @@ def load_law(files: Mapping[str, bytes]) -> Law | tuple[Issue, ...]:
                 for found in error.errors(include_url=False, include_context=False, include_input=False)
             ]
     issues += _collisions(rows)
-    return tuple(issues) if issues else Law(_version(files), tuple(rows), _spans(rows))
+    spans = _spans(rows)
+    issues += _unwritten(rows, spans)
+    return tuple(issues) if issues else Law(_version(files), tuple(rows), spans)
 
 
 def _issue(code: IssueCode, path: str, text: str) -> Issue:
@@ -210,10 +161,35 @@ def _collisions(rows: list[Row]) -> list[Issue]:
     for one, other in combinations(rows, 2):
         if one.id == other.id:
             issues.append(_issue(IssueCode.DUPLICATE, one.id, "two rows have this id"))
-        same = (type(one), one.jurisdiction, one.subject) == (type(other), other.jurisdiction, other.subject)
+        same = (one.table, one.jurisdiction, one.subject) == (other.table, other.jurisdiction, other.subject)
         if same and one.overlaps(other):
             issues.append(_issue(IssueCode.DUPLICATE, one.id, f"in force on the same day as {other.id}"))
     return issues
+
+
+def _unwritten(rows: list[Row], spans: Mapping[str, _Span]) -> Iterator[Issue]:
+    """Notices owed on some day on which no row gives their text."""
+    for row in rows:
+        if isinstance(row, RegimeRule):
+            places = spans if row.jurisdiction == DEFAULT else (row.jurisdiction,)
+            owed = {duty.detail for duty in row.duties if duty.obligation in CARRIED}
+            held = [law for place in places for law in _while(row, spans[place])]
+            for name in sorted(owed):
+                if any(
+                    law.regime.get(row.regime) is row and (name, HUB_LOCALE) not in law.notice for law in held
+                ):
+                    yield _issue(
+                        IssueCode.UNRESOLVED_REFERENCE,
+                        row.id,
+                        f"notice {name} has no text in {HUB_LOCALE} while it is owed",
+                    )
+
+
+def _while(row: Row, span: _Span) -> Iterator[LawInForce]:
+    """The laws in force while a row is."""
+    for start, law in zip(span.starts, span.laws, strict=True):
+        if row.holds(start):
+            yield law
 
 
 def _version(files: Mapping[str, bytes]) -> bytes:
@@ -225,24 +201,35 @@ def _version(files: Mapping[str, bytes]) -> bytes:
     return digest.digest()
 
 
-def _spans(rows: list[Row]) -> dict[str, tuple[tuple[date, LawInForce], ...]]:
+def _spans(rows: list[Row]) -> dict[str, _Span]:
     """Per jurisdiction, the days on which the rows in force change and what then holds, worked out once."""
     places = {DEFAULT} | {row.jurisdiction for row in rows}
     spans = {}
     for place in places:
         seen = [row for row in rows if row.jurisdiction in {place, DEFAULT}]
         starts = {row.effective_from for row in seen} | {row.effective_until for row in seen}
-        days = [date.min, *sorted(day for day in starts if day is not None)]
-        spans[place] = tuple((day, _on(seen, place, day)) for day in days)
+        days = (date.min, *sorted(day for day in starts if day is not None))
+        spans[place] = _Span(days, tuple(_on(seen, place, day) for day in days))
     return spans
 
 
 def _on(rows: list[Row], place: str, day: date) -> LawInForce:
     # The jurisdiction's own rows come last and so replace the default ones of the same subject.
     held = sorted((row for row in rows if row.holds(day)), key=lambda row: row.jurisdiction == place)
-    majorities = [row for row in held if isinstance(row, Majority)]
+    kept = {(row.table, row.subject): row for row in held}.values()
+    required = [row for row in kept if isinstance(row, Requirement)]
     return LawInForce(
-        majority=majorities[-1] if majorities else None,
-        signature={row.category: row for row in held if isinstance(row, Signature)},
-        regime={row.regime: row for row in held if isinstance(row, RegimeRule)},
+        majority=next((row for row in kept if isinstance(row, Majority)), None),
+        signature={row.category: row for row in kept if isinstance(row, Signature)},
+        regime={row.regime: row for row in kept if isinstance(row, RegimeRule)},
+        form={regime: _form(regime, required) for regime in {row.regime for row in required}},
+        notice={(row.notice, row.locale): row for row in kept if isinstance(row, NoticeRule)},
+        non_custodial=next((row for row in kept if isinstance(row, NonCustodial)), None),
+        rows=tuple(kept),
     )
+
+
+def _form(regime: Regime, required: Iterable[Requirement]) -> Form:
+    asked = [row for row in required if row.regime is regime]
+    days = [row.longest_days for row in asked if row.longest_days is not None]
+    return Form(frozenset(row.element for row in asked), timedelta(days=min(days)) if days else None)

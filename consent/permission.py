@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from consent.directive import NEVER_GIVEN, VALID, Directive, Element, State
-from consent.guardian import GuardianKind, GuardianLink, Standing, of_age, signatures_suffice, standing
+from consent.directive import NEVER_GIVEN, VALID, Directive, State
+from consent.guardian import (
+    GuardianKind,
+    GuardianLink,
+    Standing,
+    of_age,
+    signatures_suffice,
+    standing,
+    who_signs,
+)
 from consent.law import LawInForce
 from consent.request import DecisionRequest, Snapshot
-from consent.vocabulary import Effect, Reason
+from consent.vocabulary import Effect, Element, Reason
 from mappings.record.base import Period
 from mappings.record.category import Category
 from mappings.record.regime import Regime
@@ -197,7 +205,8 @@ class Frame:
 
     def _scopes(self, good: Sequence[tuple[Directive, Standing]], category: Category) -> tuple[Scope, ...]:
         """What the signed permits open. Where one signature is not enough, two permits open only what both say."""
-        alone = [d for d, s in good if signatures_suffice([s], category, self.law)]
+        needed = who_signs(category, self.snapshot.child, self.law, self.at)
+        alone = [d for d, s in good if signatures_suffice([s], needed)]
         if alone:
             return tuple(self._scope(permit) for permit in alone)
         pairs = [
@@ -206,7 +215,7 @@ class Frame:
             for other, second in good
             if first is Standing.GUARDIAN and second is Standing.MINOR
         ]
-        together = signatures_suffice((signed for _, signed in good), category, self.law)
+        together = signatures_suffice((signed for _, signed in good), needed)
         return tuple(scope for scope in pairs if scope is not None) if together else ()
 
     def _scope(self, permit: Directive) -> Scope:
@@ -226,7 +235,7 @@ def _unfit(permit: Directive, at: datetime, law: LawInForce, *, replaced: bool) 
     ended = _ended(permit, at, replaced=replaced)
     if ended is not None:
         return Considered(permit.directive_id, ended)
-    defects = permit.defects()
+    defects = permit.defects(law.forms(permit.regimes))
     if not defects and not permit.regimes & law.regime.keys():
         defects = (Element.REGIMES,)  # the signed form fulfils only regimes no law row lets out
     return Considered(permit.directive_id, Reason.DEFECTIVE, element=defects[0]) if defects else None

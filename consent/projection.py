@@ -159,7 +159,7 @@ def _told_once(admitted: list[StoredAssertion], named: Mapping[str, bool]) -> li
 
 def _admits(decision: Decision, permitted: frozenset[Category], found: StoredAssertion) -> bool:
     """Whether this decision, which permits these topics, lets this fact out."""
-    if found.part not in decision.parts or found.category not in permitted:
+    if found.part not in decision.parts or found.category not in permitted or found.kind in decision.left_out:
         return False
     if decision.basis is Basis.OWN:
         return found.asserted_by.org == decision.recipient

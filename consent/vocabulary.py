@@ -67,6 +67,38 @@ class Effect(StrEnum):
     DENY = "deny"
 
 
+class Element(StrEnum):
+    """What a permit must have to permit anything; which law asks for which is in `consent/rules`. Named in this order."""
+
+    CATEGORIES = "categories"
+    PURPOSES = "purposes"
+    RECIPIENT = "recipient"
+    DISCLOSERS = "disclosers"
+    REGIMES = "regimes"
+    NOTICE = "notice"
+    SIGNATURE = "signature"
+    EXPIRY = "expiry"
+    TERM = "term"  # it ends on a day, and no later than the law's longest term allows
+
+    RIGHT_TO_REVOKE = "right-to-revoke"
+    CONDITIONING = "conditioning"  # whether anything depends on signing, and what follows from not signing
+    REDISCLOSURE = "redisclosure"
+    VOLUNTARY = "voluntary"
+    INTERMEDIARY = "intermediary-named"  # this hub is named as the one through whom it passes
+
+
+STATEMENTS: frozenset[Element] = frozenset(
+    {
+        Element.RIGHT_TO_REVOKE,
+        Element.CONDITIONING,
+        Element.REDISCLOSURE,
+        Element.VOLUNTARY,
+        Element.INTERMEDIARY,
+    }
+)
+"""The elements that are sentences of the signed text; the others show in the directive itself."""
+
+
 class Outcome(StrEnum):
     """What a decision says."""
 

@@ -16,6 +16,7 @@ from gateway.cli import (
     emergency,
     imports,
     incident,
+    law,
     ledger,
     maps,
     project,
@@ -49,6 +50,7 @@ app.command()(acceptance.verify_delivery)
 app.add_typer(maps.app, name="map")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(consent.app, name="consent")
+app.add_typer(law.app, name="law")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(witness.app, name="witness")
 app.add_typer(review.app, name="review")

@@ -1,12 +1,13 @@
 """`planhub consent record-paper`: a signed form, taken in by staff under their own name."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 from uuid import UUID
 
 import typer
 
-from consent.vocabulary import Purpose
+from consent.vocabulary import STATEMENTS, Element, Purpose
 from gateway.cli.exits import Exit
 from gateway.cli.hub import opened
 from gateway.cli.named import (
@@ -75,6 +76,7 @@ WHY: dict[str, tuple[str, str, Exit]] = {
         "choose from: COC, TREAT, CAREMGT, STUSUP, REFOUT",
         Exit.USAGE,
     ),
+    "lacks": ("it lacks what a law asks for", "planhub law show", Exit.CHECK_FAILED),
     "over": ("its last day has passed", "ask the family for a new form", Exit.USAGE),
     "not-yet-signed": ("it is dated in the future", "correct --signed-on", Exit.USAGE),
     "other-kind": (
@@ -114,6 +116,13 @@ RegimesOption = Annotated[
         "--regime", help="A law whose form the text fulfils; repeat for each. Default: EDU and FAM."
     ),
 ]
+StatesOption = Annotated[
+    list[Element] | None,
+    typer.Option(
+        "--states",
+        help="A sentence a law asks for that the printed text makes; repeat for each. See planhub law show.",
+    ),
+]
 HoldersOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -134,6 +143,7 @@ def record_paper(
     locale: Annotated[str, typer.Option("--locale", help="The language it is printed in.")] = "en",
     signed_on: Annotated[str, typer.Option("--signed-on", help="When it was signed; default today.")] = "",
     regime: RegimesOption = None,
+    states: StatesOption = None,
     holder: HoldersOption = None,
     by: ByOption = "",
     dry_run: DryRunFlag = False,
@@ -144,7 +154,8 @@ def record_paper(
     --purpose COC --until 2027-06-30 --notice family-form@3 --form scan.pdf`.
 
     You attest with your name that you have the paper and saw who signed. Facts under a law the form was not made for
-    stay closed: HLTH needs the statements of 45 CFR 164.508(c)(2), P2 those of 42 CFR 2.31.
+    stay closed: HLTH needs the sentences of 45 CFR 164.508(c)(2), P2 those of 42 CFR 2.31. Name each with --states; a form that
+    lacks one is not recorded.
     """
     from gateway.exchange import paper
 
@@ -166,6 +177,7 @@ def record_paper(
             regimes=frozenset(regime or _USUAL),
             attested_by=someone(by),
             disclosers=frozenset(agency_or_fail(hub, one) for one in holder) if holder else None,
+            states=_sentences(states or ()),
         )
         _record(hub, taken, guardian, dry_run=dry_run, yes=yes, json=json)
 
@@ -177,11 +189,21 @@ def _notice(notice: str, locale: str) -> tuple[str, str, str]:
     return notice_id, version, locale
 
 
+def _sentences(named: Iterable[Element]) -> frozenset[Element]:
+    found = frozenset(named)
+    for one in sorted(found - STATEMENTS):
+        step = f"choose from: {', '.join(sorted(STATEMENTS))}"
+        fail(f"--states {one}", "it shows in the form itself and is no sentence of it", step, Exit.USAGE)
+    return found
+
+
 def _record(hub: "Hub", form: "PaperForm", guardian: str, *, dry_run: bool, yes: bool, json: bool) -> None:
     """Read the form back, have it attested, record it, and say what it opens."""
     from gateway.exchange import paper
 
     fault = paper.fault_of(hub, form, hub.clock())
+    if fault is paper.NotTaken.LACKS:
+        fail("the form was not recorded", *_what_it_lacks(hub, form), Exit.CHECK_FAILED)
     if fault is not None:
         not_taken("the form was not recorded", fault, form.child_id, guardian)
     say(_read_back(form, last_day(form.until, hub.place().zone)))
@@ -195,6 +217,19 @@ def _record(hub: "Hub", form: "PaperForm", guardian: str, *, dry_run: bool, yes:
     _print_recorded(hub, form, done, json=json)
     if done.disputed:
         raise typer.Exit(Exit.CONFLICT)
+
+
+def _what_it_lacks(hub: "Hub", form: "PaperForm") -> tuple[str, str]:
+    """Why the form would permit nothing, and what to do: name the sentences if the text makes them."""
+    from gateway.exchange import paper
+
+    lacking = paper.lacking(hub, form, hub.clock())
+    laws = ", ".join(sorted(form.regimes))
+    named = " ".join(f"--states {one}" for one in lacking if one in STATEMENTS)
+    step = (
+        f"if the printed text says so, add {named}; else leave the law out" if named else "ask for a new form"
+    )
+    return f"it lacks what {laws} asks for: {', '.join(lacking)}", f"{step}: planhub law show"
 
 
 def _read_back(form: "PaperForm", until: str) -> str:

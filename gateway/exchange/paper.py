@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from consent.ask import ASKED_FOR
 from consent.directive import AuthEvidence, AuthMethod, Directive, Notice, State
 from consent.guardian import Authority, GuardianKind, GuardianLink
-from consent.vocabulary import Effect, Purpose
+from consent.vocabulary import Effect, Element, Purpose
 from gateway.exchange import inquiry, permission, refer
 from gateway.exchange.context import Hub
 from gateway.exchange.permission import Changed, Unchanged, WhyNot
@@ -39,6 +39,7 @@ class NotTaken(StrEnum):
     NOT_ALONE = "not-alone"  # an extra-private topic together with another
     NOT_A_REQUEST = "not-a-request"  # a purpose no family signs for
     OVER = "over"  # its last day has passed
+    LACKS = "lacks"  # an element a law asks for whose form the text is said to fulfil; `lacking` names it
     NOT_YET_SIGNED = "not-yet-signed"  # dated in the future
     OTHER_KIND = "other-kind"  # the link says another relation, and a link never changes it
     ENDED = "ended"  # this person's authority was ended: what they allowed must not come back with a new verification
@@ -51,7 +52,8 @@ class PaperForm:
     """A form as it lies on the desk. `until` is the first instant after its last day, `signed_at` when it was signed.
 
     `form_sha256` is that of the scan, in hex, `notice` its id, version and language. `regimes` are the laws whose form the text fulfils;
-    facts under others stay closed. `disclosers` None: whoever in the hub holds the facts. `attested_by` has the paper.
+    facts under others stay closed. `states` are the sentences such laws ask for that the text makes. `disclosers` None: whoever in
+    the hub holds the facts. `attested_by` has the paper.
     """
 
     child_id: UUID
@@ -66,6 +68,7 @@ class PaperForm:
     regimes: frozenset[Regime]
     attested_by: str
     disclosers: frozenset[str] | None = None
+    states: frozenset[Element] = frozenset()
 
     def directive_id(self) -> UUID:
         """One form gives one directive per agency, topics and purposes: typed in twice, it has the same id (RFC 9562 §5.8)."""
@@ -78,7 +81,17 @@ class PaperForm:
 
 def fault_of(hub: Hub, form: PaperForm, at: datetime) -> NotTaken | None:
     """What keeps the form from being recorded, as far as it shows before the child's lock is taken."""
-    return _fault_of_text(form, at) or _fault_of_standing(hub, form, at)
+    fault = _fault_of_text(form, at)
+    if fault is None and lacking(hub, form, at):
+        fault = NotTaken.LACKS
+    return fault or _fault_of_standing(hub, form, at)
+
+
+def lacking(hub: Hub, form: PaperForm, at: datetime) -> tuple[Element, ...]:
+    """What the form lacks of what the laws named in it ask of a consent today, here; with it it would permit nothing."""
+    place = hub.place()
+    law = hub.rules.in_force(place.jurisdiction, at.astimezone(place.zone).date())
+    return _sentence(form, GuardianKind.PARENT, at).defects(law.forms(form.regimes))
 
 
 def _fault_of_text(form: PaperForm, at: datetime) -> NotTaken | None:
@@ -114,9 +127,13 @@ def directive_of(hub: Hub, form: PaperForm, at: datetime) -> Directive:
 
     Who the child is goes with every topic, because the agency must know whom it is about.
     """
-    notice_id, version, locale = form.notice
     with hub.db.transaction() as conn:
         kinds = {one.guardian_link_id: one.kind for one in inquiry.guardians(conn, form.child_id)}
+    return _sentence(form, kinds[form.guardian_link], at)
+
+
+def _sentence(form: PaperForm, capacity: GuardianKind, at: datetime) -> Directive:
+    notice_id, version, locale = form.notice
     return Directive(
         directive_id=form.directive_id(),
         child_id=form.child_id,
@@ -128,9 +145,11 @@ def directive_of(hub: Hub, form: PaperForm, at: datetime) -> Directive:
         valid_from=at,
         valid_until=form.until,
         regimes=form.regimes,
-        notice=Notice(notice_id=notice_id, version=version, locale=locale, sha256=form.form_sha256),
+        notice=Notice(
+            notice_id=notice_id, version=version, locale=locale, sha256=form.form_sha256, states=form.states
+        ),
         signer_link=form.guardian_link,
-        capacity=kinds[form.guardian_link],
+        capacity=capacity,
         auth_evidence=AuthEvidence(
             method=AuthMethod.PAPER,
             at=form.signed_at,

@@ -22,7 +22,7 @@ from gateway.store.tables import child_fact, directive, guardian_link, restraint
 from gateway.store.tables.base import Uuid
 
 _DIRECTIVE_SEALED = {"data_period", "ends_on_event", "notice", "capacity", "auth_evidence", "reason"}
-_LINK_SEALED = {"evidence_id", "restricted"}
+_LINK_SEALED = {"evidence_id", "restricted", "custodial", "asked_at"}
 _LINK_CHANGES = ("authority", "valid_from", "valid_until", "verified_by", "verified_at", "body")
 
 
@@ -183,6 +183,7 @@ def _facts(key: ChildKey, facts: ChildFacts) -> bytes:
         "birth_date": None if facts.birth_date is None else facts.birth_date.isoformat(),
         "zone": str(facts.zone),
         "jurisdiction": facts.jurisdiction,
+        "entered": [[grade, day.isoformat()] for grade, day in facts.entered],
     }
     return key.seal(json.dumps(body).encode(), row=facts.child_id, kind="child-fact")
 
@@ -197,9 +198,9 @@ def open_child_facts(key: ChildKey, child_id: UUID, sealed: bytes) -> ChildFacts
         raise ValueError(
             f"zone {body['zone']} is not known on this machine; install its time zone data"
         ) from None
-    return ChildFacts(
-        child_id, None if born is None else date.fromisoformat(born), zone, body["jurisdiction"]
-    )
+    entered = tuple((grade, date.fromisoformat(day)) for grade, day in body.get("entered", ()))
+    known = None if born is None else date.fromisoformat(born)
+    return ChildFacts(child_id, known, zone, body["jurisdiction"], entered)
 
 
 def open_directive(key: ChildKey, clear: dict[str, Any], sealed: bytes) -> Directive:

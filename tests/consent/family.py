@@ -18,7 +18,7 @@ from consent.guardian import (
     RestraintKind,
 )
 from consent.law import Law, load_law
-from consent.vocabulary import Effect, Purpose, Reason
+from consent.vocabulary import STATEMENTS, Effect, Purpose, Reason
 from mappings.record.category import Category
 from mappings.record.kind import Part
 from mappings.record.regime import Regime
@@ -66,7 +66,7 @@ def directive(number: int = 1, **changes: Any) -> Directive:
         "valid_from": NOON - 30 * DAY,
         "valid_until": NOON + 200 * DAY,
         "regimes": frozenset({Regime.EDU, Regime.HLTH, Regime.FAM}),
-        "notice": Notice(notice_id="ask", version="1", locale="en", sha256="ab" * 32),
+        "notice": Notice(notice_id="ask", version="1", locale="en", sha256="ab" * 32, states=STATEMENTS),
         "signer_link": MOTHER,
         "capacity": GuardianKind.PARENT,
         "auth_evidence": AuthEvidence(method=AuthMethod.PASSKEY, at=NOON - 30 * DAY, reference="session 7"),

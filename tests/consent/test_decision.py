@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 
 from consent.agreement import AgreementStatus
-from consent.directive import Element, State
+from consent.directive import State
 from consent.guardian import Authority, RestraintKind
-from consent.vocabulary import Outcome, Purpose, Reason
+from consent.vocabulary import Element, Outcome, Purpose, Reason
 from mappings.record.base import Period
 from mappings.record.category import Category
 from mappings.record.kind import Part

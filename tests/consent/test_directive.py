@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from consent.directive import Element, State
-from consent.vocabulary import Effect, Purpose
+from consent.directive import State
+from consent.vocabulary import Effect, Element, Purpose
 from mappings.record.category import EXTRA_PRIVATE, Category
 from tests.consent.family import CLINIC, NOON, directive, stop
 

@@ -19,6 +19,7 @@ from consent.guardian import (
     midnight,
     signatures_suffice,
     standing,
+    who_signs,
 )
 from consent.law import Law, LawInForce, LeapDay, load_law
 from mappings.record.category import Category
@@ -226,8 +227,9 @@ S = Standing
 def test_whose_signatures_suffice_is_what_the_table_says_and_no_row_means_nobody(
     category, enough, not_enough
 ):
-    assert all(signatures_suffice(signed, category, STATE) for signed in enough)
-    assert not any(signatures_suffice(signed, category, STATE) for signed in not_enough)
+    needed = who_signs(category, child(birth_date=date(2010, 1, 1)), STATE, NOON)
+    assert all(signatures_suffice(signed, needed) for signed in enough)
+    assert not any(signatures_suffice(signed, needed) for signed in not_enough)
 
 
 def test_only_three_standings_carry_a_signature():

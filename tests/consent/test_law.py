@@ -2,14 +2,15 @@ from datetime import date
 
 import pytest
 
-from consent.law import Evidence, Law, WhoSigns, load_law
-from consent.vocabulary import Obligation
-from mappings.record.category import EXTRA_PRIVATE, Category
+from consent.law import Law, WhoSigns, load_law
+from consent.vocabulary import Element
+from mappings.record.category import Category
 from mappings.record.issue import Issue, IssueCode
 from mappings.record.regime import Regime
-from tests.consent.family import LAW
 from tests.consent.statutes import MAJORITY, TABLE, row, signature
-from tests.paths import corpus
+
+NOTICE = row("notice", "n", 'notice = "told"\nversion = "1"\nlocale = "en"\ntext = "Only for {purpose}."')
+OWED = row("regime", "r", 'regime = "EDU"\nduties = [{ obligation = "NOTICE", detail = "told" }]')
 
 
 def loaded(*texts: str) -> Law:
@@ -22,45 +23,6 @@ def refused(*texts: str | bytes) -> tuple[Issue, ...]:
     issues = load_law({f"{n}.toml": t if isinstance(t, bytes) else t.encode() for n, t in enumerate(texts)})
     assert isinstance(issues, tuple)
     return issues
-
-
-def test_the_shipped_rows_load_and_each_carries_section_and_evidence_mark():
-    assert len(LAW.rows) == 17
-    assert all(found.section and found.evidence in Evidence for found in LAW.rows)
-
-
-def test_the_shipped_rows_leave_the_sensitive_topics_to_a_states_own_table():
-    law = LAW.in_force("default", date(2026, 11, 22))
-    assert (
-        set(Category) - law.signature.keys()
-        == {
-            Category.COUNSELING,
-            Category.SUBSTANCE_USE,
-            Category.SEXUAL_HEALTH,
-            Category.SAFETY,
-        }
-        < EXTRA_PRIVATE
-    )
-    assert {found.who_signs for found in law.signature.values()} == {WhoSigns.GUARDIAN}
-
-
-def test_the_shipped_rows_bind_recipients_of_school_and_part_2_records_not_to_pass_them_on():
-    law = LAW.in_force("default", date(2026, 11, 22))
-    binding = {
-        regime
-        for regime, found in law.regime.items()
-        if Obligation.NO_REDISCLOSURE in {duty.obligation for duty in found.duties}
-    }
-    assert binding == {Regime.EDU, Regime.EDU_SE, Regime.MV, Regime.P2}
-    assert not law.regime.keys() & {Regime.FOOD, Regime.CW, Regime.HMIS}
-
-
-@pytest.mark.corpus
-def test_the_redisclosure_duty_is_in_the_regulation_as_quoted_by_its_row():
-    text = " ".join(corpus("consent", "law-ferpa", "ferpa-subpart-d.txt").read_text().split())
-    assert "§ 99.33" in text
-    assert "may disclose personally identifiable information" in text
-    assert "will not disclose the information to any other party without the prior consent" in text
 
 
 def test_the_version_is_of_names_and_bytes_and_of_nothing_else():
@@ -141,6 +103,16 @@ def test_law_of_no_rows_opens_nothing():
         (signature("s", "gossip", "guardian"), IssueCode.BAD_VALUE, "0.toml.signature.0.category"),
         (signature("s", "school", "guardian", 14), IssueCode.BAD_VALUE, "0.toml.signature.0"),
         (signature("s", "school", "either"), IssueCode.BAD_VALUE, "0.toml.signature.0"),
+        (signature("s", "school", "guardian", extra="minor_from_grade = 9"), IssueCode.BAD_VALUE, "0.toml.signature.0"),
+        (signature("s", "school", "both", 14, extra='younger = "minor"'), IssueCode.BAD_VALUE, "0.toml.signature.0"),
+        (row("requirement", "q", 'regime = "EDU"\nelement = "term"'), IssueCode.BAD_VALUE, "0.toml.requirement.0"),
+        (row("requirement", "q", 'regime = "EDU"\nelement = "notice"\nlongest_days = 3'), IssueCode.BAD_VALUE, "0.toml.requirement.0"),
+        (row("requirement", "q", 'regime = "EDU"\nelement = "charm"'), IssueCode.BAD_VALUE, "0.toml.requirement.0.element"),
+        (NOTICE.replace("{purpose}", "{child}"), IssueCode.BAD_VALUE, "0.toml.notice.0.text"),
+        (NOTICE + NOTICE.replace('"n"', '"n2"'), IssueCode.DUPLICATE, "n"),
+        (OWED, IssueCode.UNRESOLVED_REFERENCE, "r"),
+        (OWED + NOTICE.replace('"en"', '"es"'), IssueCode.UNRESOLVED_REFERENCE, "r"),
+        (OWED + NOTICE.replace("2000", "2001"), IssueCode.UNRESOLVED_REFERENCE, "r"),
         (row("regime", "r", 'regime = "EDU"\nduties = [{ obligation = "SING" }]'), IssueCode.BAD_VALUE, "0.toml.regime.0.duties.0.obligation"),
         ("not toml", IssueCode.BAD_ENCODING, "0.toml"),
         (b"\xff", IssueCode.BAD_ENCODING, "0.toml"),
@@ -160,3 +132,36 @@ def test_rows_that_follow_one_another_do_not_overlap():
         signature("old", "school", "guardian", extra="effective_until = 2025-07-01")
         + signature("new", "school", "guardian", start="2025-07-01")
     )
+
+
+def test_a_text_owed_is_found_for_as_long_as_it_is_owed():
+    found = loaded(OWED, NOTICE).in_force("default", date(2026, 1, 1))
+    text = found.notice["told", "en"]
+    assert (text.version, text.text) == ("1", "Only for {purpose}.")
+    assert len(text.sha256) == 64
+
+
+def test_what_a_consent_must_have_is_gathered_by_regime_and_a_place_may_ask_for_more():
+    asked = row("requirement", "q1", 'regime = "EDU"\nelement = "purposes"')
+    term = row("requirement", "q2", 'regime = "EDU"\nelement = "term"\nlongest_days = 30')
+    own = row(
+        "requirement",
+        "q3",
+        'regime = "EDU"\nelement = "term"\nlongest_days = 7',
+        extra='jurisdiction = "arcadia"',
+    )
+    law = loaded(asked + term + own)
+    day = date(2026, 1, 1)
+    everywhere, there = law.in_force("default", day), law.in_force("arcadia", day)
+    assert everywhere.form[Regime.EDU].elements == {Element.PURPOSES, Element.TERM}
+    assert [law.form[Regime.EDU].longest.days for law in (everywhere, there)] == [30, 7]
+    assert list(there.forms([Regime.EDU, Regime.P2])) == [there.form[Regime.EDU]]
+
+
+def test_the_rows_of_a_place_are_its_own_and_the_default_ones_it_does_not_replace():
+    own = signature("s9", "school", "either", 14, extra='jurisdiction = "arcadia"', start="2020-01-01")
+    law = loaded(TABLE.decode(), own)
+    assert law.jurisdictions == ("default", "arcadia")
+    assert {found.id for found in law.rows_of("arcadia", date(2026, 1, 1))} == {"m", "s2", "s3", "s4", "s9"}
+    assert {found.id for found in law.rows_of("arcadia")} == {"m", "s1", "s2", "s3", "s4", "s9"}
+    assert {found.id for found in law.rows_of("nowhere")} == {"m", "s1", "s2", "s3", "s4"}

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from consent.directive import AuthEvidence, AuthMethod, Directive, Notice, State
 from consent.guardian import Authority, ChildFacts, GuardianKind, GuardianLink
 from consent.note import SignerKey
-from consent.vocabulary import Basis, Effect, Purpose
+from consent.vocabulary import STATEMENTS, Basis, Effect, Purpose
 from gateway.exchange.context import Hub
 from gateway.exchange.disclosure import Refused, Released, ReleaseRequest, Rendered
 from gateway.exchange.opening import shipped_law
@@ -37,6 +37,9 @@ from mappings.view import RecordView
 LAW = shipped_law()
 SIGNER = SignerKey("planhub/test", bytes(range(32)))
 SOON = timedelta(days=30)
+NOTICE = Notice(
+    notice_id="ask", version="1", locale="en", sha256=sha256(b"notice").hexdigest(), states=STATEMENTS
+)
 
 
 def now() -> datetime:
@@ -150,7 +153,7 @@ class Family:
             valid_from=signed,
             valid_until=now() + SOON,
             regimes=frozenset(Regime),
-            notice=Notice(notice_id="ask", version="1", locale="en", sha256=sha256(b"notice").hexdigest()),
+            notice=NOTICE,
             signer_link=self.link,
             capacity=GuardianKind.PARENT,
             auth_evidence=AuthEvidence(method=AuthMethod.PAPER, at=signed, reference="form 7"),

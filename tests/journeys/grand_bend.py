@@ -27,7 +27,7 @@ from adapters.sandbox.city import PLAN_COLUMNS, City, plan_sheet, sheet_csv
 from adapters.sandbox.edfi import CLIENT_ID, CLIENT_SECRET, EdFiSandbox
 from adapters.sandbox.fhir import FhirSandbox
 from consent.guardian import Authority, GuardianKind
-from consent.vocabulary import Purpose
+from consent.vocabulary import STATEMENTS, Purpose
 from gateway.exchange import inquiry, paper, plans, reading, refer
 from gateway.exchange.connect import sheet_documents
 from gateway.exchange.context import Hub
@@ -169,6 +169,7 @@ def _permit(hub: Hub, child: UUID, guardian: UUID, agency: str, topics: set[Cate
             notice=("ask", "1", "en"),
             form_sha256=sha256(agency.encode()).hexdigest(),
             regimes=frozenset(Regime),
+            states=STATEMENTS,
             attested_by="front desk",
         ),
     )

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from adapters.sandbox import city as town
 from consent.guardian import Authority
-from consent.vocabulary import Purpose
+from consent.vocabulary import STATEMENTS, Purpose
 from gateway.cli.demo.play import Play, day
 from gateway.cli.demo.stage import CLINIC, DISTRICT, NAMES, PROGRAMME
 from gateway.exchange import inquiry, paper
@@ -263,6 +263,7 @@ def _sign(
             regimes=frozenset(Regime),
             attested_by="front desk",
             disclosers=disclosers,
+            states=STATEMENTS,
         ),
     )
     play.tell.must(isinstance(done, Changed), f"the permission {name} is recorded")

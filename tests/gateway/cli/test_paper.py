@@ -118,7 +118,12 @@ def test_a_form_is_for_the_laws_it_was_made_for_and_facts_under_others_stay_clos
     assert isinstance(closed, Released)
     assert not closed.categories
     scan.write_bytes(b"the form with the statements of 164.508")
-    paper(planhub, family, clinic, scan, "--yes", "--regime", "HLTH", topic="health")
+    lacking = paper(planhub, family, clinic, scan, "--yes", "--regime", "HLTH", topic="health")
+    assert lacking.code == Exit.CHECK_FAILED
+    assert "it lacks what HLTH asks for: right-to-revoke, conditioning, redisclosure" in lacking.err
+    sentences = ("--states", "right-to-revoke", "--states", "conditioning", "--states", "redisclosure")
+    made = paper(planhub, family, clinic, scan, "--yes", "--regime", "HLTH", *sentences, topic="health")
+    assert made.code == Exit.OK
     opened = release(hub, family.request(clinic, Category.HEALTH))
     assert isinstance(opened, Released)
     assert opened.categories == {Category.HEALTH}

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from consent.guardian import Authority, GuardianKind
-from consent.vocabulary import Purpose, Reason
+from consent.vocabulary import STATEMENTS, Purpose, Reason
 from gateway.exchange import inquiry, paper, refer
 from gateway.exchange.paper import NotTaken, PaperForm, Verification
 from gateway.exchange.permission import Changed, end_guardian
@@ -43,6 +43,7 @@ def form_of(family: Family, agency: str, *topics: Category) -> PaperForm:
         notice=("family-form", "3", "en"),
         form_sha256=sha256(uuid4().bytes).hexdigest(),
         regimes=frozenset(Regime),
+        states=STATEMENTS,
         attested_by="Ines Vale",
     )
 
