@@ -36,9 +36,10 @@ _DUE = """
     ORDER BY l.next_at LIMIT {limit}
 """
 _NAMED = """
-    (SELECT * FROM lane WHERE recipient = %(recipient)s AND child_id = %(child)s FOR UPDATE SKIP LOCKED OFFSET 0)
+    (SELECT * FROM lane WHERE recipient = %(recipient)s AND child_id = %(child)s FOR UPDATE OFFSET 0)
 """
-"""A lane by its key and by nothing else: OFFSET keeps the planner from looking for it among all that are due."""
+"""A lane by its key and by nothing else: OFFSET keeps the planner from looking for it among all that are due. It waits for who
+enqueues there at that moment: to pass by would lose the ring, and the lane would wait for the sweep of the next minute."""
 
 _CLAIM = """
     UPDATE lane SET fence = fence + 1, locked_until = %(until)s

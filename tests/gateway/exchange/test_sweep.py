@@ -1,5 +1,7 @@
 """Whatever is due is found in the tables, once a minute is enough, and no ring has to arrive for it."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,6 +60,32 @@ def test_a_lane_somebody_works_is_not_due_and_is_again_when_its_worker_died(hub,
         assert lanes.claim_lane(statements, hub.clock(), hub.pace.lease) is not None
     assert due(hub) == []
     assert due(at(hub, now() + hub.pace.lease + timedelta(seconds=1))) == [family.child]
+
+
+def test_a_ring_that_meets_somebody_who_queues_in_that_lane_waits_for_them_and_is_not_lost(
+    hub, clinic, monkeypatch
+):
+    family = Family(hub)
+    queue(hub, clinic, family.child, subscribe(hub, clinic))
+    queueing, done = threading.Event(), threading.Event()
+
+    def queue_slowly():
+        with hub.db.transaction() as conn:
+            conn.exec_driver_sql("UPDATE lane SET position = position + 1")
+            queueing.set()
+            assert done.wait(20)
+
+    with by_way_of(monkeypatch, Scripted()), ThreadPoolExecutor(2) as threads:
+        slow = threads.submit(queue_slowly)
+        assert queueing.wait(20)
+        ring = threads.submit(work_lane, hub, (clinic, family.child))
+        with pytest.raises(TimeoutError):
+            ring.result(0.5)
+        done.set()
+        slow.result(20)
+        worked = ring.result(20)
+    assert worked is not None
+    assert worked.attempts == 1
 
 
 def test_a_lane_that_waits_is_due_when_its_time_comes(hub, clinic, monkeypatch):
