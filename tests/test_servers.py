@@ -16,7 +16,13 @@ def test_a_test_session_leaves_no_process_and_no_file_behind(workers):
     folder = Path(tempfile.mkdtemp(prefix="planhub-session-"))
     folder.chmod(0o711)  # as root the servers' account passes through
     try:
-        chosen = ["tests/gateway/store/test_engine.py", "-k", "read_committed or commits_at_its_end", "-n", workers]
+        chosen = [
+            "tests/gateway/store/test_engine.py",
+            "-k",
+            "read_committed or commits_at_its_end",
+            "-n",
+            workers,
+        ]
         ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={folder / 'cache'}", *chosen],
